@@ -1,4 +1,4 @@
-/** What a channel gives between its own Close and the peer's, and how its sink tells room from the end. */
+/** What a channel delivers between its own Close and the peer's, and how its sink reports room or the end. */
 
 import {
   assert,
@@ -25,7 +25,7 @@ function client(clock: ManualClock, highWaterMark?: number) {
   return { bytes, channel };
 }
 
-Deno.test("after close: a listener gets what the peer sends until its Close", async () => {
+Deno.test("after close: a listener receives the peer's messages until the peer's Close", async () => {
   const { bytes, channel } = client(new ManualClock());
   const log: unknown[] = [];
   channel.stream.listen((message) => log.push(message), { onDone: () => log.push("done") });
@@ -41,7 +41,7 @@ Deno.test("after close: a listener gets what the peer sends until its Close", as
   assertEquals((await channel.closed).wasClean, true);
 });
 
-Deno.test("after close: what was received before the own Close can still be read", async () => {
+Deno.test("after close: a reader still gets the messages that arrived before the own Close", async () => {
   const { client, server } = webSocketChannelPair({ client: { afterClose: "deliver" } });
   server.sink.add("early");
   await client.ping();
@@ -53,7 +53,7 @@ Deno.test("after close: what was received before the own Close can still be read
   assertEquals((await server.closed).code, 1000);
 });
 
-Deno.test("after close: the default still drops, and ends the stream at once", async () => {
+Deno.test("after close: by default, close drops the received messages and ends the stream at once", async () => {
   const { client, server } = webSocketChannelPair();
   server.sink.add("early");
   await client.ping();
@@ -62,7 +62,7 @@ Deno.test("after close: the default still drops, and ends the stream at once", a
   await client.closed;
 });
 
-Deno.test("after close: the close timer ends the stream behind what was received", async () => {
+Deno.test("after close: the close timer ends the stream after the received messages", async () => {
   const clock = new ManualClock();
   const { bytes, channel } = client(clock);
   void channel.sink.close(1000);
@@ -73,7 +73,7 @@ Deno.test("after close: the close timer ends the stream behind what was received
   assert((await channel.stream.next()).done);
 });
 
-Deno.test("after close: a reader without room stops the peer, and goes on", async () => {
+Deno.test("after close: a reader without room pauses the peer, and reading resumes it", async () => {
   const { bytes, channel } = client(new ManualClock(), 8);
   void channel.sink.close(1000);
   bytes.receive(frame({ opcode: 1, payload: "0123456789" }));
@@ -87,7 +87,7 @@ Deno.test("after close: a reader without room stops the peer, and goes on", asyn
   assert((await channel.closed).wasClean);
 });
 
-Deno.test("after close: terminate drops what is left", async () => {
+Deno.test("after close: terminate drops the remaining messages", async () => {
   const { bytes, channel } = client(new ManualClock());
   void channel.sink.close(1000);
   bytes.receive(frame({ opcode: 1, payload: "one" }));
@@ -95,7 +95,7 @@ Deno.test("after close: terminate drops what is left", async () => {
   assert((await channel.stream.next()).done);
 });
 
-Deno.test("whenReady: room and the end are distinguished", async () => {
+Deno.test("whenReady: it distinguishes between room and the end", async () => {
   const { bytes, channel } = client(new ManualClock(), 8);
   assertEquals(await channel.sink.whenReady(), true);
   bytes.full = true;
@@ -115,7 +115,7 @@ Deno.test("whenReady: room and the end are distinguished", async () => {
   assertEquals([await end, await channel.sink.whenReady()], [false, false]);
 });
 
-Deno.test("whenReady: the end of a transformed channel, and an option that isn't one", async () => {
+Deno.test("whenReady: it reports the end of a transformed channel, and rejects a wrong option", async () => {
   const { client, server } = webSocketChannelPair();
   const upper = client.transformSink<string>((text) => text.toUpperCase());
   assertEquals(await upper.sink.whenReady(), true);
@@ -129,7 +129,7 @@ Deno.test("whenReady: the end of a transformed channel, and an option that isn't
   );
 });
 
-Deno.test("after close: over a network a client gets what the server sends until its Close", async () => {
+Deno.test("after close: over a network, a client receives the server's messages until the server's Close", async () => {
   await withRecipe("messages-after-close", { messages: ["late", "later"] }, async ({ url }) => {
     for (const afterClose of ["deliver", "drop"] as const) {
       const channel = await WebSocketChannel.open(url, { afterClose, transport: "net" });
@@ -142,7 +142,7 @@ Deno.test("after close: over a network a client gets what the server sends until
   });
 });
 
-Deno.test("after close: it moves the choice of a transport, as platforms' own sockets drop", async () => {
+Deno.test("after close: the option changes the chosen transport, because platforms' own sockets drop messages", async () => {
   await withRecipe("messages-after-close", { messages: ["late"] }, async ({ url }) => {
     const channel = await WebSocketChannel.open(url, { afterClose: "deliver" });
     assert(channel.capabilities.ping);
@@ -155,12 +155,12 @@ Deno.test("after close: it moves the choice of a transport, as platforms' own so
   });
 });
 
-Deno.test("after close: a server gets what its clients send until their Close", async () => {
+Deno.test("after close: a server receives its clients' messages until their Close", async () => {
   await withServer({ afterClose: "deliver", ownBuffers: true }, async (server) => {
     const client = await WebSocketChannel.open(server.url, { transport: "net" });
     const channel = await nextChannel(server);
     void channel.sink.close(1000);
-    // Sent before the server's Close is in.
+    // The client sends these before the server's Close arrives.
     client.sink.add(Uint8Array.of(1, 2));
     client.sink.add("last");
     const { value } = await channel.stream.next();

@@ -23,12 +23,12 @@ function begin(
   return { attempt, clock, told };
 }
 
-Deno.test("attempt: its timer holds the process as long as the channel does", () => {
+Deno.test("attempt: its timer keeps the process alive only while the channel does", () => {
   const { attempt, clock } = begin({ connectTimeout: 100 });
   const told: string[] = [];
   Object.assign(clock, { ref: () => told.push("ref"), unref: () => told.push("unref") });
   attempt.isRef = false;
-  // The deadline's next timer is another one.
+  // The deadline then starts another timer.
   clock.advance(50);
   attempt.isRef = true;
   const count = told.length;
@@ -52,7 +52,7 @@ Deno.test("attempt: the timeout names the phase", () => {
   assertEquals(error?.message, message);
 });
 
-Deno.test("attempt: its errors have the stack of the call that began it", () => {
+Deno.test("attempt: its errors have the stack of the call that started it", () => {
   const trace = new Error("trace");
   for (const first of ["", "Error: trace\n", "Error\n"]) {
     trace.stack = `${first}    at caller (program.js:1:2)\n    at program.js:3:4`;
@@ -75,14 +75,14 @@ Deno.test("attempt: its errors have the stack of the call that began it", () => 
   }
 });
 
-Deno.test("attempt: the signal's reason is the error", () => {
+Deno.test("attempt: the attempt fails with the signal's reason", () => {
   const abort = new AbortController();
   const { told } = begin({ signal: abort.signal });
   abort.abort("enough");
   assertEquals(told, [["enough", "local"]]);
 });
 
-Deno.test("attempt: once it has ended neither the signal nor the timeout counts", () => {
+Deno.test("attempt: the signal and the timeout have no effect after the attempt has ended", () => {
   const abort = new AbortController();
   const { attempt, clock, told } = begin({ signal: abort.signal, connectTimeout: 100 });
   attempt.end();
@@ -91,6 +91,6 @@ Deno.test("attempt: once it has ended neither the signal nor the timeout counts"
   assertEquals([told, clock.pending], [[], 0]);
 });
 
-Deno.test("attempt: 0 is no timeout", () => {
+Deno.test("attempt: a timeout of 0 disables it", () => {
   assertEquals(begin({ connectTimeout: 0 }).clock.pending, 0);
 });

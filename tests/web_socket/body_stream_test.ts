@@ -10,7 +10,7 @@ import { deferred } from "../support/promises.ts";
 
 const encoder = new TextEncoder();
 
-Deno.test("body stream: it pauses the wire when 64 KiB wait, and goes on when they are read", async () => {
+Deno.test("body stream: it pauses the wire at 64 KiB of unread bytes, and resumes it when they are read", async () => {
   const wire = new FakeWire();
   const stream = new BodyStream(wire);
   await microtasks();
@@ -29,7 +29,7 @@ Deno.test("body stream: it pauses the wire when 64 KiB wait, and goes on when th
   assertEquals((await reader.read()).done, true);
 });
 
-Deno.test("body stream: cancelled, or failed, it lets the wire go on and takes no more", async () => {
+Deno.test("body stream: after cancelling or a failure, it resumes the wire and accepts no more bytes", async () => {
   for (const end of ["cancel", "fail"] as const) {
     const wire = new FakeWire();
     const stream = new BodyStream(wire);
@@ -46,7 +46,7 @@ Deno.test("body stream: cancelled, or failed, it lets the wire go on and takes n
   }
 });
 
-/** An answer whose body is read by a hook. */
+/** A response whose body a hook reads. */
 interface Read {
   readonly wire: FakeWire;
   readonly clock: ManualClock;
@@ -54,7 +54,7 @@ interface Read {
   readonly answer: Promise<Answer>;
   readonly head: ResponseHead | null;
   readonly body: ReadableStream<Uint8Array>;
-  /** The hook returns. */
+  /** Lets the hook return. */
   done(): Promise<void>;
   receive(text: string): void;
 }
@@ -86,7 +86,7 @@ function read(fields: string): Read {
   return { wire, clock, exchange, answer, head, body, done, receive };
 }
 
-/** Not by way of a `Response`: browsers replace a stream's error. */
+/** A `Response` is not used here: browsers replace a stream's error. */
 async function text(stream: ReadableStream<Uint8Array>): Promise<string> {
   const decoder = new TextDecoder();
   let whole = "";
@@ -97,7 +97,7 @@ async function text(stream: ReadableStream<Uint8Array>): Promise<string> {
   }
 }
 
-Deno.test("refusal's stream: the whole body, also beyond 64 KiB; the answer keeps the beginning", async () => {
+Deno.test("refusal's stream: it delivers the whole body, also beyond 64 KiB; the response keeps the beginning", async () => {
   for (
     const [fields, wrap] of [
       ["Content-Length: 200000\r\n", (it: string) => it],
@@ -113,7 +113,7 @@ Deno.test("refusal's stream: the whole body, also beyond 64 KiB; the answer keep
     if (fields.startsWith("Tr")) it.receive("0\r\n\r\n");
     const received = await whole;
     assertEquals([received.length, received.at(-1)], [200_000, "9"]);
-    // It waits for the hook.
+    // The exchange waits for the hook.
     assertEquals(await settled(it.answer), false);
     await it.done();
     assertEquals((await it.answer).body.length, 65_536);
@@ -121,7 +121,7 @@ Deno.test("refusal's stream: the whole body, also beyond 64 KiB; the answer keep
   }
 });
 
-Deno.test("refusal's stream: a body that ends with the connection", async () => {
+Deno.test("refusal's stream: a body can end with the connection", async () => {
   const it = read("");
   it.receive("go away");
   it.wire.finish();
@@ -130,7 +130,7 @@ Deno.test("refusal's stream: a body that ends with the connection", async () => 
   assertEquals(new TextDecoder().decode((await it.answer).body), "go away");
 });
 
-Deno.test("refusal's stream: a body that is cut off is an error, not an end", async () => {
+Deno.test("refusal's stream: a truncated body is an error, not an end", async () => {
   for (
     const [fields, failure] of [
       ["Content-Length: 99\r\n", null],
@@ -147,7 +147,7 @@ Deno.test("refusal's stream: a body that is cut off is an error, not an end", as
   }
 });
 
-Deno.test("refusal's stream: a chunked body whose framing is wrong is an error, not an end", async () => {
+Deno.test("refusal's stream: wrong framing of a chunked body is an error, not an end", async () => {
   for (const rest of ["\r\nzz\r\nmore", `\r\n5;${"x".repeat(300)}`]) {
     const it = read("Transfer-Encoding: chunked\r\n");
     it.receive(`5\r\nhello${rest}`);
@@ -157,7 +157,7 @@ Deno.test("refusal's stream: a chunked body whose framing is wrong is an error, 
   }
 });
 
-Deno.test("refusal's stream: when the hook is done it can't be read; the beginning is waited for as ever", async () => {
+Deno.test("refusal's stream: it is unreadable after the hook returns; the exchange still waits for the beginning", async () => {
   const it = read("Content-Length: 9\r\n");
   it.receive("go ");
   await it.done();
@@ -173,7 +173,7 @@ Deno.test("refusal's stream: when the hook is done it can't be read; the beginni
   assertEquals((await endless.answer).body.length, 1);
 });
 
-Deno.test("refusal's stream: when it is cancelled, it fails and leaves no timer", async () => {
+Deno.test("refusal's stream: cancelling the exchange fails the stream and leaves no timer", async () => {
   const it = read("");
   it.exchange.destroy();
   await assertRejects(
@@ -185,7 +185,7 @@ Deno.test("refusal's stream: when it is cancelled, it fails and leaves no timer"
   assertEquals([await settled(it.answer), it.clock.pending], [false, 0]);
 });
 
-Deno.test("attack 65: body stream: small pieces count with what they take beside their bytes", async () => {
+Deno.test("attack 65: body stream: the limit includes the overhead of small chunks", async () => {
   const wire = new FakeWire();
   const stream = new BodyStream(wire);
   await microtasks();

@@ -1,4 +1,4 @@
-/** The stack of an error of connecting shows who called: an uncaught one leads to the user's line. */
+/** The stack of a connection error contains the caller, so that an uncaught error points to the user's line. */
 
 import { assert, assertInstanceOf, assertMatch } from "@std/assert";
 import { connectOver } from "../../src/web_socket/over.ts";
@@ -6,7 +6,7 @@ import { ConnectError, WebSocketChannel } from "../../mod.ts";
 import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { FakeBytes } from "./support.ts";
 
-/** Some engines drop the frame of a function that does nothing but call another. */
+/** Some engines drop the frame of a function that only calls another one. */
 function myOwnProgram<T>(connect: () => T): T {
   const made = connect();
   assert(made !== null);
@@ -25,7 +25,7 @@ function assertShowsCaller(error: Error): void {
   assertMatch(stack, /myOwnProgram/);
 }
 
-Deno.test("caller: connect and open, with either transport", async () => {
+Deno.test("caller: the stack contains the caller of connect and open, with either transport", async () => {
   const url = "ws://127.0.0.1:9";
   const channels = [
     myOwnProgram(() => WebSocketChannel.connect(url)),
@@ -36,7 +36,7 @@ Deno.test("caller: connect and open, with either transport", async () => {
   assertShowsCaller(await errorOf(myOwnProgram(() => WebSocketChannel.open(url))));
 });
 
-Deno.test("caller: connectOver, refused and too late", async () => {
+Deno.test("caller: the stack contains the caller of connectOver, after a refusal and after a timeout", async () => {
   const bytes = new FakeBytes();
   const refused = myOwnProgram(() => connectOver(bytes, "ws://a.test"));
   bytes.receive(new TextEncoder().encode("SSH-2.0\r\n"));

@@ -1,4 +1,4 @@
-/** What every channel does alike, with a transport that does only what a test makes it do. */
+/** What all channels have in common, tested with a transport that the test controls. */
 
 import {
   assert,
@@ -36,11 +36,11 @@ import { rejection } from "../support/promises.ts";
 const OPENING: Opening = { protocol: null, extensions: "", response: null };
 const NORMAL: CloseFrameContent = { code: 1000, reason: "" };
 
-/** A transport that is the test itself. */
+/** A transport that the test controls. */
 class FakeTransport implements Transport {
   readonly errorCode = 1011;
   readonly latency = null;
-  /** The events it got, in order. */
+  /** The events that the transport received, in order. */
   readonly told: unknown[] = [];
   amount = 0;
   refuses = false;
@@ -114,13 +114,13 @@ class FakeTransport implements Transport {
 
 interface Made {
   readonly core: ChannelCore;
-  /** What its user holds. */
+  /** The channel that the user holds. */
   readonly channel: Channel;
   readonly transport: FakeTransport;
   readonly clock: ManualClock;
 }
 
-/** One that is connecting; `attempt` bounds that. */
+/** Creates a channel that is still connecting; `attempt` limits the attempt. */
 function make(
   options: ChannelOptions = {},
   attempt?: ConnectDeadlineOptions,
@@ -141,7 +141,7 @@ function opened(options: ChannelOptions = {}): Made {
   return made;
 }
 
-/** The transport has ended. */
+/** Reports the end of the transport. */
 function end(core: ChannelCore, ending: Partial<Ending> = {}): void {
   core.end({ wasClean: true, initiator: "remote", ...ending });
 }
@@ -153,7 +153,7 @@ function isNamed(error: unknown, name: string): void {
 
 // Opening.
 
-Deno.test("channel: a channel is connecting at first, and knows nothing yet", async () => {
+Deno.test("channel: it starts as connecting, without any result of the handshake", async () => {
   const { channel } = make();
   const { state, protocol, extensions, response, closeCode, closeReason } = channel;
   assertEquals([state, protocol, extensions, response], ["connecting", null, "", null]);
@@ -161,7 +161,7 @@ Deno.test("channel: a channel is connecting at first, and knows nothing yet", as
   assertEquals([await settled(channel.ready), await settled(channel.closed)], [false, false]);
 });
 
-Deno.test("channel S104 once it is open it knows what the handshake settled; opening is once", async () => {
+Deno.test("channel S104 an open channel has the results of the handshake; it opens only once", async () => {
   const response = { status: 101, statusText: "", headers: new Headers(), body: new Uint8Array() };
   const { channel, core } = make();
   core.open({ protocol: "a", extensions: "x", response });
@@ -171,7 +171,7 @@ Deno.test("channel S104 once it is open it knows what the handshake settled; ope
   assertStrictEquals(channel.response, response);
 });
 
-Deno.test("channel: what is added early goes out in order once it is open, as it was then", () => {
+Deno.test("channel: messages added while connecting are sent in order after opening, as they were when added", () => {
   const { channel, core, transport } = make();
   const bytes = Uint8Array.of(1, 2);
   assertEquals(channel.sink.add("é"), true);
@@ -185,7 +185,7 @@ Deno.test("channel: what is added early goes out in order once it is open, as it
   assertEquals(channel.sink.bufferedAmount, 0);
 });
 
-Deno.test("channel: what is added early is copied, also where slice() copies nothing, as of Node's Buffer", () => {
+Deno.test("channel: add copies messages while connecting, also where slice() does not copy, as in Node's Buffer", () => {
   const bytes = Uint8Array.of(1, 2);
   bytes.slice = () => bytes;
   const { channel, core, transport } = make();
@@ -195,7 +195,7 @@ Deno.test("channel: what is added early is copied, also where slice() copies not
   assertEquals(transport.told, [Uint8Array.of(1, 2)]);
 });
 
-Deno.test("channel: a transport that drops a message: add gives false, and so does every later one", () => {
+Deno.test("channel: add returns false when the transport drops a message, and for every later message", () => {
   const { channel, transport } = opened();
   transport.drops = true;
   assertEquals(channel.sink.add("dropped"), false);
@@ -203,7 +203,7 @@ Deno.test("channel: a transport that drops a message: add gives false, and so do
   assertEquals([channel.sink.add("too late"), transport.told], [false, ["dropped"]]);
 });
 
-Deno.test("channel: add checks the kind first, in every state", () => {
+Deno.test("channel: add checks the type first, in every state", () => {
   const { channel, core } = make();
   const bad = 42 as unknown as string;
   assertThrows(() => channel.sink.add(bad), TypeError);
@@ -215,7 +215,7 @@ Deno.test("channel: add checks the kind first, in every state", () => {
   assertThrows(() => channel.sink.add(bad), TypeError);
 });
 
-Deno.test("channel S107 a failed attempt: ready and the stream give the same error, once", async () => {
+Deno.test("channel S107 after a failed attempt, ready and the stream report the same error, once", async () => {
   const { channel, core } = make();
   const { events } = record(channel.stream);
   const error = new Error("refused");
@@ -238,7 +238,7 @@ Deno.test("channel S107 a failed attempt: ready and the stream give the same err
   await channel.sink.done;
 });
 
-Deno.test("channel: connectTimeout gives up with a TimeoutError that names the phase", async () => {
+Deno.test("channel: connectTimeout ends the attempt with a TimeoutError that names the phase", async () => {
   const { channel, transport, clock } = make({}, { connectTimeout: 500 });
   clock.advance(499);
   assertEquals(channel.state, "connecting");
@@ -252,7 +252,7 @@ Deno.test("channel: connectTimeout gives up with a TimeoutError that names the p
   assertEquals([(await channel.closed).initiator, transport.told], ["timeout", ["destroy"]]);
 });
 
-Deno.test("channel: connectTimeout is 30 s by default, 0 turns it off, and it ends with the attempt", () => {
+Deno.test("channel: connectTimeout is 30 s by default, 0 disables it, and its timer ends with the attempt", () => {
   const usual = make({}, {});
   usual.clock.advance(29_999);
   assertEquals(usual.channel.state, "connecting");
@@ -264,7 +264,7 @@ Deno.test("channel: connectTimeout is 30 s by default, 0 turns it off, and it en
   assertEquals(make({}, { connectTimeout: 0 }).clock.pending, 0);
 });
 
-Deno.test("channel: a signal gives up the attempt with its reason; afterwards it does nothing", async () => {
+Deno.test("channel: a signal aborts the attempt with its reason; afterwards it has no effect", async () => {
   const aborter = new AbortController();
   const { signal } = aborter;
   const { channel, transport, clock } = make({}, { signal });
@@ -283,7 +283,7 @@ Deno.test("channel: a signal gives up the attempt with its reason; afterwards it
   assertEquals(late.clock.pending, 0);
 });
 
-Deno.test("channel: a signal that lives on is left alone when the attempt has ended, however it ended", () => {
+Deno.test("channel: the channel removes its listener from the signal, however the attempt ended", () => {
   const endings: ((made: Made) => void)[] = [
     ({ core }) => core.open(OPENING),
     ({ core }) => core.failToOpen(new Error("refused")),
@@ -299,7 +299,7 @@ Deno.test("channel: a signal that lives on is left alone when the attempt has en
   }
 });
 
-/** What is about to become a transport. */
+/** A connection that can become a transport. */
 class FakeOpener implements Opener {
   readonly told: string[] = [];
 
@@ -316,7 +316,7 @@ class FakeOpener implements Opener {
   }
 }
 
-/** One that is connecting, and has no transport yet. */
+/** Creates a channel that is connecting and has no transport yet. */
 function connecting(): Made & { opener: FakeOpener } {
   const made = make({}, {}, NO_CAPABILITIES, null);
   const opener = new FakeOpener();
@@ -324,7 +324,7 @@ function connecting(): Made & { opener: FakeOpener } {
   return { ...made, opener };
 }
 
-Deno.test("channel: a transport that is still connecting is destroyed once when the channel gives up", () => {
+Deno.test("channel: the channel destroys a transport that is still connecting once when the attempt ends", () => {
   const givenUp: ((made: Made) => void)[] = [
     ({ channel }) => void channel.sink.close(),
     ({ channel }) => channel.terminate(),
@@ -340,7 +340,7 @@ Deno.test("channel: a transport that is still connecting is destroyed once when 
   }
 });
 
-Deno.test("channel: what has failed by itself, or became the transport, is left alone", () => {
+Deno.test("channel: the channel does not destroy a connection that failed or became the transport", () => {
   const failed = connecting();
   failed.core.failToOpen(new Error("refused"));
   failed.channel.terminate();
@@ -354,7 +354,7 @@ Deno.test("channel: what has failed by itself, or became the transport, is left 
   assertEquals([opener.told, transport.told], [[], ["unref", "destroy"]]);
 });
 
-Deno.test("channel: unref holds for all that comes later", () => {
+Deno.test("channel: unref also applies to every later part of the connection", () => {
   const { core, channel, transport, opener } = connecting();
   channel.unref();
   const next = new FakeOpener();
@@ -368,7 +368,7 @@ Deno.test("channel: unref holds for all that comes later", () => {
 
 // Closing.
 
-Deno.test("channel S17 close ends the stream at once: what waits is dropped", async () => {
+Deno.test("channel S17 close ends the stream at once and drops unread messages", async () => {
   const { channel, core } = opened();
   streamFeed.add(core.incoming, "unread");
   channel.sink.close();
@@ -378,7 +378,7 @@ Deno.test("channel S17 close ends the stream at once: what waits is dropped", as
   assertEquals([events, channel.state], [["done"], "closing"]);
 });
 
-Deno.test("channel: the order of an ending: closeCode, onDone, done, closed", async () => {
+Deno.test("channel: an ending sets closeCode, then calls onDone, then settles done and closed", async () => {
   const { channel, core } = opened();
   const order: unknown[] = [];
   channel.stream.listen(() => {}, {
@@ -391,17 +391,17 @@ Deno.test("channel: the order of an ending: closeCode, onDone, done, closed", as
   assertEquals(order, ["onDone", 4000, "bye", "closed", "done", "closed"]);
 });
 
-Deno.test("channel: of two calls of close the first wins, and both give done", () => {
+Deno.test("channel: the first of two calls of close wins, and both return done", () => {
   const { channel, transport } = opened();
   const first = channel.sink.close(3000, "first");
   assertStrictEquals(channel.sink.close(3001, "second"), first);
   assertStrictEquals(first, channel.sink.done);
   assertEquals(transport.told, [["close", 3000, "first"]]);
-  // Not even its arguments are looked at any more.
+  // The second call does not check its arguments.
   assertStrictEquals(channel.sink.close(1), first);
 });
 
-Deno.test("channel: a code that the transport refuses leaves the channel as it was", async () => {
+Deno.test("channel: close with a code that the transport rejects changes nothing", async () => {
   const { channel, core, transport, clock } = opened();
   streamFeed.add(core.incoming, "unread");
   transport.refuses = true;
@@ -413,7 +413,7 @@ Deno.test("channel: a code that the transport refuses leaves the channel as it w
   assertEquals([info.initiator, "sent" in info], ["remote", false]);
 });
 
-Deno.test("channel G3 close while connecting: ready rejects with an AbortError, the stream just ends", async () => {
+Deno.test("channel G3 close while connecting: ready rejects with an AbortError, and the stream ends without an error", async () => {
   const { channel, transport, clock } = make({}, {});
   const { events } = record(channel.stream);
   channel.sink.add("never sent");
@@ -425,7 +425,7 @@ Deno.test("channel G3 close while connecting: ready rejects with an AbortError, 
   assertEquals({ code, initiator, wasClean }, { code: 1006, initiator: "local", wasClean: false });
 });
 
-Deno.test("channel: closeTimeout ends it: unclean without the peer's Close, clean with both", async () => {
+Deno.test("channel: closeTimeout ends the channel: unclean without the peer's Close, clean with both", async () => {
   const deaf = opened({ closeTimeout: 200 });
   deaf.channel.sink.close(1000);
   deaf.clock.advance(200);
@@ -441,7 +441,7 @@ Deno.test("channel: closeTimeout ends it: unclean without the peer's Close, clea
     (error as Error).message,
     "Cannot close within 200 ms: the peer did not answer the Close, and may have stopped reading",
   );
-  // All that was added has left.
+  // The transport has sent everything.
   await deaf.channel.sink.flush();
   const slow = opened({ closeTimeout: 200 });
   slow.channel.sink.close(1000);
@@ -454,7 +454,7 @@ Deno.test("channel: closeTimeout ends it: unclean without the peer's Close, clea
   }
 });
 
-Deno.test("channel: the close timer runs from the first close on, and ends with the transport", () => {
+Deno.test("channel: the close timer starts with the first close, and stops when the transport ends", () => {
   const { channel, core, transport, clock } = opened();
   channel.sink.close();
   clock.advance(4000);
@@ -465,7 +465,7 @@ Deno.test("channel: the close timer runs from the first close on, and ends with 
   assertEquals([clock.pending, transport.told.includes("destroy")], [0, false]);
 });
 
-Deno.test("channel: a transport that ends from inside startClosing: it was this side that closed", async () => {
+Deno.test("channel: this side is the initiator if the transport ends inside startClosing", async () => {
   const { channel, core, transport, clock } = opened();
   transport.onClose = () => end(core, { received: NORMAL });
   channel.sink.close(1000);
@@ -473,7 +473,7 @@ Deno.test("channel: a transport that ends from inside startClosing: it was this 
   assertEquals((await channel.closed).initiator, "local");
 });
 
-Deno.test("channel: after the peer's Close earlier messages can be read, add is false, closed has the peer's code", async () => {
+Deno.test("channel: after the peer's Close, the stream delivers earlier messages, add returns false, and closed has the peer's code", async () => {
   const { channel, core } = opened();
   streamFeed.add(core.incoming, "before");
   onPeerClose(core, { code: 4123, reason: "bye" });
@@ -492,7 +492,7 @@ Deno.test("channel: after the peer's Close earlier messages can be read, add is 
   });
 });
 
-Deno.test("channel: close after the peer's Close changes nothing, and settles", async () => {
+Deno.test("channel: close after the peer's Close changes nothing, and its promise settles", async () => {
   const { channel, core } = opened();
   onPeerClose(core, { code: 4123, reason: "bye" });
   const done = channel.sink.close(3000);
@@ -503,7 +503,7 @@ Deno.test("channel: close after the peer's Close changes nothing, and settles", 
   assertEquals([info.initiator, info.code, "sent" in info], ["remote", 4123, false]);
 });
 
-Deno.test("channel: both close at the same time: it counts as this side's", async () => {
+Deno.test("channel: if both sides close at the same time, this side is the initiator", async () => {
   const { channel, core } = opened();
   channel.sink.close(3000);
   onPeerClose(core, { code: 3001, reason: "" });
@@ -512,7 +512,7 @@ Deno.test("channel: both close at the same time: it counts as this side's", asyn
   assertEquals([initiator, code, sent?.code], ["local", 3001, 3000]);
 });
 
-Deno.test("channel S108 a lost connection: the stream ends normally, closed has the story", async () => {
+Deno.test("channel S108 after a lost connection, the stream ends normally and closed has the details", async () => {
   const { channel, core } = opened();
   const { events } = record(channel.stream);
   const error = new Error("reset");
@@ -530,7 +530,7 @@ Deno.test("channel S108 a lost connection: the stream ends normally, closed has 
   });
 });
 
-Deno.test("channel: with closeOnError earlier messages can be read, and the error is reported", async () => {
+Deno.test("channel: with closeOnError, the stream delivers earlier messages and then reports the error", async () => {
   const { channel, core, transport } = opened();
   const error = new Error("too much");
   streamFeed.add(core.incoming, "before");
@@ -546,7 +546,7 @@ Deno.test("channel: with closeOnError earlier messages can be read, and the erro
   assertEquals(info.initiator, "local");
 });
 
-Deno.test("channel: terminate ends it at once, in every state, and only once", async () => {
+Deno.test("channel: terminate ends the channel at once, in every state, and only once", async () => {
   const connecting = make({}, {});
   connecting.channel.terminate();
   isNamed(await rejection(connecting.channel.ready), "AbortError");
@@ -572,7 +572,7 @@ Deno.test("channel: terminate ends it at once, in every state, and only once", a
   assertEquals(events, ["done"]);
 });
 
-Deno.test("channel S119 addError closes with the transport's code; done rejects with it", async () => {
+Deno.test("channel S119 addError closes with the transport's code, and done rejects with the error", async () => {
   const { channel, core, transport } = opened();
   const error = new Error("my own");
   channel.sink.addError(error);
@@ -585,7 +585,7 @@ Deno.test("channel S119 addError closes with the transport's code; done rejects 
   assertEquals([initiator, sent?.code], ["local", 1011]);
 });
 
-Deno.test("channel: addError while connecting gives up with that error", async () => {
+Deno.test("channel: addError while connecting fails the attempt with that error", async () => {
   const { channel, clock } = make({}, {});
   const { events } = record(channel.stream);
   const error = new Error("my own");
@@ -596,7 +596,7 @@ Deno.test("channel: addError while connecting gives up with that error", async (
   assertEquals([events, clock.pending], [["done"], 0]);
 });
 
-Deno.test("channel: close during addStream cancels the source, and wins", async () => {
+Deno.test("channel: close during addStream cancels the source and takes effect", async () => {
   const { channel, transport } = opened();
   let cancelled = false;
   const source = new ReadableStream<string>({
@@ -613,7 +613,7 @@ Deno.test("channel: close during addStream cancels the source, and wins", async 
 
 // Backpressure.
 
-Deno.test("channel: ready and flush ask the transport only once it is open, and follow its amount", async () => {
+Deno.test("channel: ready and flush use the transport only after opening, and follow its buffered amount", async () => {
   const { channel, core, transport } = make({ highWaterMark: 4 });
   channel.sink.add("12345");
   const ready = channel.sink.ready;
@@ -630,7 +630,7 @@ Deno.test("channel: ready and flush ask the transport only once it is open, and 
   await flushed;
 });
 
-Deno.test("channel: with highWaterMark 0 there is room when nothing waits, and messages come", async () => {
+Deno.test("channel: with highWaterMark 0, the sink is ready while nothing is buffered, and messages still arrive", async () => {
   const { channel, core, transport } = opened({ highWaterMark: 0 });
   await channel.sink.ready;
   await channel.sink.addStream(["a", "b"]);
@@ -646,7 +646,7 @@ Deno.test("channel: with highWaterMark 0 there is room when nothing waits, and m
   ]);
 });
 
-Deno.test("channel: a reader that is slow stops the transport, and starts it again", async () => {
+Deno.test("channel: a slow reader pauses the transport, and resumes it later", async () => {
   const { channel, core, transport } = opened({ highWaterMark: 100 });
   const iterator = channel.stream[Symbol.asyncIterator]();
   streamFeed.add(core.incoming, "x".repeat(100));
@@ -658,7 +658,7 @@ Deno.test("channel: a reader that is slow stops the transport, and starts it aga
   assertEquals(transport.told.at(-1), "resume");
 });
 
-Deno.test("channel: cancelling the readable closes without a code", async () => {
+Deno.test("channel: cancelling the readable closes the channel without a code", async () => {
   const { channel, core, transport } = opened();
   const cancelled = channel.readable.cancel();
   assertEquals(transport.told.at(-1), ["close", undefined, ""]);
@@ -666,9 +666,9 @@ Deno.test("channel: cancelling the readable closes without a code", async () => 
   await cancelled;
 });
 
-// What is the same everywhere.
+// What is the same for every transport.
 
-Deno.test("channel: ping and pong are an UnsupportedError where the transport can't", async () => {
+Deno.test("channel: ping and pong throw an UnsupportedError if the transport does not support them", async () => {
   const { channel, transport } = opened();
   const error = await rejection(channel.ping());
   assertInstanceOf(error, UnsupportedError);
@@ -683,7 +683,7 @@ Deno.test("channel: ping and pong are an UnsupportedError where the transport ca
   assertEquals(transport.told, []);
 });
 
-Deno.test("channel: ping waits until it is open, and needs an open connection", async () => {
+Deno.test("channel: ping waits for opening, and requires an open connection", async () => {
   const { core, channel, transport } = make({}, undefined, { ...NO_CAPABILITIES, ping: true });
   const early = channel.ping();
   assertEquals([await settled(early), transport.told], [false, []]);
@@ -697,14 +697,14 @@ Deno.test("channel: ping waits until it is open, and needs an open connection", 
   assertEquals((closed as Error).message, "Cannot ping: the channel is closed");
 });
 
-Deno.test("channel: ref and unref are the transport's", () => {
+Deno.test("channel: ref and unref call the transport's", () => {
   const { channel, transport } = opened();
   channel.unref();
   channel.ref();
   assertEquals(transport.told, ["unref", "ref"]);
 });
 
-Deno.test("channel: dispose closes, and never rejects", async () => {
+Deno.test("channel: dispose closes the channel and never rejects", async () => {
   const failed = opened();
   failed.channel.sink.addError(new Error("my own"));
   end(failed.core);
@@ -719,9 +719,9 @@ Deno.test("channel: dispose closes, and never rejects", async () => {
   assertEquals(connecting.channel.state, "closed");
 });
 
-// What the sink and the stream ask for.
+// What the sink and the stream request.
 
-Deno.test("channel: messages wait until it is open, and count", () => {
+Deno.test("channel: messages are queued until it opens, and count as buffered", () => {
   const { core, channel, transport } = make();
   transport.amount = 10;
   channel.sink.add("abc");
@@ -731,7 +731,7 @@ Deno.test("channel: messages wait until it is open, and count", () => {
   assertEquals([transport.told, channel.sink.bufferedAmount, core.load], [["abc", "d"], 10, 10]);
 });
 
-Deno.test("channel: what waited is dropped with the attempt, and counts still", async () => {
+Deno.test("channel: a failed attempt drops the queued messages, which still count as buffered", async () => {
   const { core, channel, transport } = make();
   channel.sink.add("abc");
   core.failToOpen(new Error("refused"));
@@ -739,7 +739,7 @@ Deno.test("channel: what waited is dropped with the attempt, and counts still", 
   assertEquals((await channel.closed).dropped, 3);
 });
 
-Deno.test("channel: a message's options are its own, also when it waits", () => {
+Deno.test("channel: each message keeps its own options, also when queued", () => {
   const { channel } = opened();
   const error = assertThrows(() => channel.sink.add("x", { compress: false }), UnsupportedError);
   assertEquals(error.capability, "compressionOptions");
@@ -752,7 +752,7 @@ Deno.test("channel: a message's options are its own, also when it waits", () => 
   assertEquals(able.transport.told, [["early", none], ["secret", none], "public"]);
 });
 
-Deno.test("channel: a message that can't be sent when it is open closes the channel, with the error", async () => {
+Deno.test("channel: a queued message that cannot be sent after opening closes the channel with the error", async () => {
   const { core, channel, transport } = make();
   channel.sink.add("first");
   channel.sink.add("second");
@@ -766,7 +766,7 @@ Deno.test("channel: a message that can't be sent when it is open closes the chan
   assertStrictEquals((await channel.closed).error, error);
 });
 
-Deno.test("channel: the reader pauses an open transport only, and resumes it in every state", () => {
+Deno.test("channel: the reader pauses only an open transport, and resumes it in every state", () => {
   const { core, transport } = opened();
   core.pause();
   core.resume();
@@ -776,7 +776,7 @@ Deno.test("channel: the reader pauses an open transport only, and resumes it in 
   assertEquals(transport.told, ["pause", "resume", ["close", undefined, ""], "resume"]);
 });
 
-Deno.test("channel: waiters for room are notified by an open transport, or one that closes", () => {
+Deno.test("channel: an open or closing transport notifies those who wait for room", () => {
   const { core, transport } = make();
   core.watch();
   assertEquals(transport.told, []);
@@ -789,9 +789,9 @@ Deno.test("channel: waiters for room are notified by an open transport, or one t
   assertEquals(transport.told, ["watch", ["close", undefined, ""], "watch"]);
 });
 
-// What others hold back.
+// What other owners hold back.
 
-Deno.test("channel: what is held back counts, goes out before the Close, and counts as dropped else", async () => {
+Deno.test("channel: held-back messages count as buffered, and are sent before the Close; otherwise they count as dropped", async () => {
   const { core, channel, transport } = opened();
   const message = new PreparedMessage("held");
   const holder = {
@@ -818,7 +818,7 @@ Deno.test("channel: what is held back counts, goes out before the Close, and cou
   assertEquals((await lost.channel.closed).dropped, 5);
 });
 
-Deno.test("channel: a prepared message goes out on an open connection only, also while addStream runs", () => {
+Deno.test("channel: a prepared message is sent only on an open connection, also while addStream runs", () => {
   const { core, channel, transport } = make();
   const message = new PreparedMessage("x");
   assertFalse(sendPrepared(core, message));
@@ -834,7 +834,7 @@ Deno.test("channel: a prepared message goes out on an open connection only, also
 
 // The end.
 
-Deno.test("channel: a Close that never left wasn't sent, and the end isn't clean. RFC 6455 §7.1.4", async () => {
+Deno.test("channel: a Close that was never sent does not count, and the end is unclean. RFC 6455 §7.1.4", async () => {
   const { core, channel, transport } = opened();
   transport.hasClose = false;
   void channel.sink.close(1000);
@@ -843,7 +843,7 @@ Deno.test("channel: a Close that never left wasn't sent, and the end isn't clean
   assertEquals([info.wasClean, "sent" in info, info.code], [false, false, 1000]);
 });
 
-Deno.test("channel: what the transport didn't take is reported", async () => {
+Deno.test("channel: it reports what the transport did not send", async () => {
   const { core, channel, transport } = opened();
   transport.amount = 7;
   end(core, { received: { code: 1001, reason: "" } });
@@ -855,7 +855,7 @@ Deno.test("channel: what the transport didn't take is reported", async () => {
   );
 });
 
-Deno.test("channel: its owner is notified of its end once, after its reader", () => {
+Deno.test("channel: it notifies its owner of its end once, after its reader", () => {
   const { core, channel } = opened();
   const order: string[] = [];
   channel.stream.listen(() => {}, { onDone: () => order.push("reader") });

@@ -19,7 +19,7 @@ function conclude(life: ChannelLife): void {
 
 // The states.
 
-Deno.test("life W6 every trigger in every state: the state never goes back, and says when it changes", () => {
+Deno.test("life W6 every trigger in every state: the state never moves backwards, and each change is reported", () => {
   const paths: Record<ChannelState, ChannelTrigger[]> = {
     connecting: [],
     open: ["open"],
@@ -44,7 +44,7 @@ Deno.test("life W6 every trigger in every state: the state never goes back, and 
   }
 });
 
-Deno.test("life: closing fulfils when the channel begins to close, or ends without closing", async () => {
+Deno.test("life: closing fulfils when the channel starts to close, or ends without closing", async () => {
   const triggers: ChannelTrigger[][] = [
     ["open", "close"],
     ["open", "peerClose"],
@@ -65,7 +65,7 @@ Deno.test("life: closing fulfils when the channel begins to close, or ends witho
 
 // Its promises.
 
-Deno.test("life: the promises settle the same before the event and after it", async () => {
+Deno.test("life: the promises settle the same way before and after the event", async () => {
   for (const early of [true, false]) {
     const life = new ChannelLife();
     if (early) {
@@ -80,7 +80,7 @@ Deno.test("life: the promises settle the same before the event and after it", as
   }
 });
 
-Deno.test("life: the same promise each time", () => {
+Deno.test("life: each getter returns the same promise every time", () => {
   const life = new ChannelLife();
   const { ready, closed } = life;
   life.apply("open");
@@ -89,7 +89,7 @@ Deno.test("life: the same promise each time", () => {
   assertStrictEquals(life.closed, closed);
 });
 
-Deno.test("life: a failed attempt rejects ready only, and is no unhandled rejection", async () => {
+Deno.test("life: a failed attempt rejects only ready, and causes no unhandled rejection", async () => {
   for (const early of [true, false]) {
     const life = new ChannelLife();
     const error = new Error("refused");
@@ -103,7 +103,7 @@ Deno.test("life: a failed attempt rejects ready only, and is no unhandled reject
 
 // How it closes.
 
-Deno.test("life: nothing is known of how it closes before something is", () => {
+Deno.test("life: the closing details are null before the channel closes", () => {
   const life = new ChannelLife();
   assertEquals(life.known, null);
   const { closing } = life;
@@ -111,7 +111,7 @@ Deno.test("life: nothing is known of how it closes before something is", () => {
   assertStrictEquals(life.closing, closing);
 });
 
-Deno.test("closing: nothing is known before it is", () => {
+Deno.test("closing: the details are null until they are known", () => {
   const closing = new Closing();
   assertEquals([closing.code, closing.reason, closing.isDone], [null, null, false]);
   closing.received = { code: 3000, reason: "why" };
@@ -122,7 +122,7 @@ Deno.test("closing: nothing is known before it is", () => {
   assertEquals(closing.isDone, true);
 });
 
-Deno.test("closing RFC 6455 §7.1.5: 1006 where no Close was received", () => {
+Deno.test("closing RFC 6455 §7.1.5: the code is 1006 if no Close was received", () => {
   const closing = new Closing();
   closing.isKnown = true;
   assertEquals([closing.code, closing.reason], [1006, ""]);
@@ -134,7 +134,7 @@ Deno.test("closing RFC 6455 §7.1.5: 1006 where no Close was received", () => {
   });
 });
 
-Deno.test("closing: the initiator is reported, except where the transport or a timer ended it", () => {
+Deno.test("closing: it reports the initiator, unless the transport or a timer ended the channel", () => {
   const closing = new Closing();
   closing.closer = "local";
   const initiator = (wasClean: boolean, seen: "remote" | "timeout" | "transport"): string =>
@@ -148,7 +148,7 @@ Deno.test("closing: the initiator is reported, except where the transport or a t
   }
 });
 
-Deno.test("closing: the story has what there was", () => {
+Deno.test("closing: the details contain everything that is known", () => {
   const closing = new Closing();
   const error = new Error("lost");
   const sent = { code: 1000, reason: "" };
@@ -159,7 +159,7 @@ Deno.test("closing: the story has what there was", () => {
   assertStrictEquals(info.error, error);
 });
 
-Deno.test("closing: the timer is set once, and stopped", () => {
+Deno.test("closing: the timer is started once, and stopped", () => {
   const closing = new Closing();
   const clock = new ManualClock();
   let times = 0;
@@ -172,12 +172,12 @@ Deno.test("closing: the timer is set once, and stopped", () => {
   assertEquals([times, clock.pending], [0, 0]);
 });
 
-Deno.test("closeContent: without a code it is 1005. RFC 6455 §7.1.5", () => {
+Deno.test("closeContent: without a code, the code is 1005. RFC 6455 §7.1.5", () => {
   assertEquals(closeContent(undefined, ""), { code: 1005, reason: "" });
   assertEquals(closeContent(3000, "why"), { code: 3000, reason: "why" });
 });
 
-Deno.test("closing: what ended the channel, as error texts say it", () => {
+Deno.test("closing: error texts name what ended the channel", () => {
   const closing = new Closing();
   assertEquals(closing.text, "the channel ended");
   closing.received = { code: 1001, reason: "" };
@@ -188,7 +188,7 @@ Deno.test("closing: what ended the channel, as error texts say it", () => {
   assertEquals(closing.text, "the channel ended");
 });
 
-Deno.test("closing: what was dropped is part of the story, if there was any", () => {
+Deno.test("closing: the details contain the dropped messages, if there are any", () => {
   const closing = new Closing();
   assertFalse("dropped" in closing.info({ wasClean: true, initiator: "remote" }));
   closing.dropped = 3;

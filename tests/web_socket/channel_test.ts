@@ -1,4 +1,4 @@
-/** What users hold, whatever carries it. What it does is ChannelCore's. */
+/** The channel that users hold, with any transport. ChannelCore implements its behaviour. */
 
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { SocketChannel } from "../../src/native/socket_channel.ts";
@@ -12,7 +12,7 @@ import { hex } from "../support/bytes.ts";
 import { closePayload, frame } from "../support/frames.ts";
 import { wireRig } from "./support.ts";
 
-/** The members of a WebSocketChannel, as its documentation has them. */
+/** The documented members of a WebSocketChannel. */
 const MEMBERS: readonly string[] = [
   ...["stream", "sink", "readable", "writable", "pipe", "transform", "transformStream"],
   ...["transformSink", "changeStream", "changeSink", "cast", "ready", "whenReady", "closing"],
@@ -21,7 +21,7 @@ const MEMBERS: readonly string[] = [
   ...["capabilities", "ping", "pong", "latency", "terminate", "ref", "unref"],
 ];
 
-/** What a class has beyond {@linkcode MEMBERS}, and a subclass of it in `more`. */
+/** The members that a class has beyond {@linkcode MEMBERS}; `more` holds those of a subclass. */
 function surplus(prototype: object, more: readonly string[] = []): string[] {
   const found = new Set<string>();
   for (let it = prototype; it !== Object.prototype; it = Object.getPrototypeOf(it)) {
@@ -31,7 +31,7 @@ function surplus(prototype: object, more: readonly string[] = []): string[] {
   return [...found].filter((name) => !known.includes(name));
 }
 
-Deno.test("channel S96 it has the members of a WebSocketChannel, and none of its transport's", () => {
+Deno.test("channel S96 it has the members of a WebSocketChannel, and none of its transport", () => {
   const { channel } = wireRig();
   assertEquals(MEMBERS.filter((name) => !(name in channel)), []);
   assertEquals(surplus(Channel.prototype), []);
@@ -42,7 +42,7 @@ Deno.test("channel S96 it has the members of a WebSocketChannel, and none of its
   channel.terminate();
 });
 
-Deno.test("channel: only this package's own channels reveal what is behind them", () => {
+Deno.test("channel: only this package's own channels reveal their internals", () => {
   const { channel } = wireRig();
   assert(Channel.coreOf(channel) instanceof ChannelCore);
   assertEquals(Channel.coreOf({ sink: channel.sink, stream: channel.stream }), null);
@@ -50,7 +50,7 @@ Deno.test("channel: only this package's own channels reveal what is behind them"
   channel.terminate();
 });
 
-Deno.test("channel S13 S14 S158 the same objects each time", () => {
+Deno.test("channel S13 S14 S158 each getter returns the same object every time", () => {
   const { channel } = wireRig();
   for (
     const name of ["stream", "sink", "readable", "writable", "ready", "closing", "closed"] as const
@@ -65,7 +65,7 @@ Deno.test("channel S13 S14 S158 the same objects each time", () => {
 type Print = (value: unknown, options: unknown) => string;
 type Inspect = (depth: number, options: unknown, print: Print) => string;
 
-Deno.test("channel: printed, it shows what it is about, and no message", async () => {
+Deno.test("channel: its printed form shows its state, and no message", async () => {
   const { channel, wire } = wireRig({ side: "server" });
   const KEY = [1, 2, 3, 4];
   wire.receive(frame({ opcode: 1, payload: "secret".repeat(10), key: KEY }));
@@ -93,7 +93,7 @@ Deno.test("channel: printed, it shows what it is about, and no message", async (
   assertEquals(inspect(), `WebSocketChannel ${JSON.stringify({ ...expected, ...over })}`);
 });
 
-Deno.test("channel: whenReady is ready with a signal that ends the wait only", async () => {
+Deno.test("channel: whenReady resolves when the sink is ready; a signal ends only the wait", async () => {
   const core = new ChannelCore({}, new ManualClock(), {
     transport: "bytes",
     capabilities: NO_CAPABILITIES,
@@ -115,7 +115,7 @@ Deno.test("channel: whenReady is ready with a signal that ends the wait only", a
   assertThrows(() => void channel.whenReady({ timeout: 5 } as object), TypeError, "timeout");
 });
 
-Deno.test("channel: closing fulfils when either side begins to close", async () => {
+Deno.test("channel: closing fulfils when either side starts to close", async () => {
   const local = wireRig();
   assertEquals(await settled(local.channel.closing), false);
   void local.channel.sink.close();
@@ -131,7 +131,7 @@ Deno.test("channel: closing fulfils when either side begins to close", async () 
   remote.channel.terminate();
 });
 
-Deno.test("channel: what isn't options is answered with the option to give", () => {
+Deno.test("channel: the error about a wrong options argument names the option to use", () => {
   const { channel } = wireRig();
   const text = (call: () => unknown): string => assertThrows(call, TypeError).message;
   const bag = "Cannot use the options: they must be an object, got";
@@ -151,7 +151,7 @@ Deno.test("channel: what isn't options is answered with the option to give", () 
   channel.terminate();
 });
 
-Deno.test("channel: the payloads of ping and pong are checked, and copied", async () => {
+Deno.test("channel: ping and pong check and copy their payloads", async () => {
   const { channel, wire } = wireRig({ side: "server" });
   for (const wrong of ["text", [1], null]) {
     const payload = wrong as unknown as Uint8Array;

@@ -24,7 +24,7 @@ function connect(bytes: ByteChannel, options: ChannelWireOptions = bytes): Conne
   return { wire, events };
 }
 
-Deno.test("chunks are delivered unchanged, and the end once", async () => {
+Deno.test("the wire delivers chunks unchanged, and reports the end once", async () => {
   const bytes = new FakeBytes();
   const { events } = connect(bytes);
   bytes.receive(Uint8Array.of(1, 2), Uint8Array.of(3));
@@ -34,7 +34,7 @@ Deno.test("chunks are delivered unchanged, and the end once", async () => {
   assertEquals(events, [[1, 2], [3], ["end", null]]);
 });
 
-Deno.test("the last listener is notified", () => {
+Deno.test("the wire notifies its last listener", () => {
   const bytes = new FakeBytes();
   const { wire, events } = connect(bytes);
   bytes.receive(Uint8Array.of(1));
@@ -50,7 +50,7 @@ Deno.test("the last listener is notified", () => {
   assertEquals([events, later], [[[1]], [[2], "end"]]);
 });
 
-Deno.test("a failure is reported with the end", async () => {
+Deno.test("the wire reports a failure with the end", async () => {
   const bytes = new FakeBytes();
   const { events } = connect(bytes);
   const error = new Error("reset");
@@ -59,7 +59,7 @@ Deno.test("a failure is reported with the end", async () => {
   assertEquals(events, [["end", { error }]]);
 });
 
-Deno.test("a chunk that is no bytes is a failure, and the last one", () => {
+Deno.test("a chunk that is not bytes is a failure, and the last chunk", () => {
   const bytes = new FakeBytes();
   const { events } = connect(bytes);
   bytes.receive("text" as unknown as Uint8Array, Uint8Array.of(1));
@@ -68,7 +68,7 @@ Deno.test("a chunk that is no bytes is a failure, and the last one", () => {
   assertEquals(bytes.log, ["cancel"]);
 });
 
-Deno.test("a channel that is lost while paused gives what it has, and its end", async () => {
+Deno.test("a channel that is lost while paused delivers its chunks, and then its end", async () => {
   const bytes = new FakeBytes();
   const { wire, events } = connect(bytes);
   wire.pause();
@@ -77,11 +77,11 @@ Deno.test("a channel that is lost while paused gives what it has, and its end", 
   bytes.fail(error);
   assertEquals(events, []);
   await microtasks();
-  // Its sink just ends: that it failed, the stream tells.
+  // The sink ends normally; the stream reports the failure.
   assertEquals(events, [["over", null], [1], ["end", { error }]]);
 });
 
-Deno.test("an end that comes although it is paused: the end of the sink is reported as well", async () => {
+Deno.test("if the end arrives while paused, the wire also reports the end of the sink", async () => {
   const bytes = new FakeBytes();
   let onDone: (() => void) | undefined;
   const listen: ByteChannel["stream"]["listen"] = (onData, options) => {
@@ -91,14 +91,14 @@ Deno.test("an end that comes although it is paused: the end of the sink is repor
   const stream = { listen } as ByteChannel["stream"];
   const { wire, events } = connect({ stream, sink: bytes.sink });
   wire.pause();
-  // As where closing a channel discards what waits in it.
+  // As if closing a channel discarded its buffered chunks.
   onDone?.();
   bytes.outgoing.finish();
   await microtasks();
   assertEquals(events, [["end", null], ["over", null]]);
 });
 
-Deno.test("a sink that has ended, with a stream that isn't", async () => {
+Deno.test("the sink has ended, but the stream has not", async () => {
   const bytes = new FakeBytes();
   const { wire, events } = connect(bytes);
   const error = new Error("broken");
@@ -109,7 +109,7 @@ Deno.test("a sink that has ended, with a stream that isn't", async () => {
   assertEquals(bytes.written, []);
 });
 
-Deno.test("a sink that throws is a wire that has ended", async () => {
+Deno.test("a sink that throws ends the wire", async () => {
   const { local } = channelPair<Uint8Array>();
   const { wire, events } = connect(local);
   void local.sink.close();
@@ -120,14 +120,14 @@ Deno.test("a sink that throws is a wire that has ended", async () => {
   assertEquals(events, [["over", failure], ["end", failure]]);
 });
 
-Deno.test("chunks are written one by one: the one that takes one may keep it", () => {
+Deno.test("the wire writes chunks one by one, so that the receiver may keep each chunk", () => {
   const bytes = new FakeBytes();
   const { wire } = connect(bytes);
   assert(wire.writeAll([Uint8Array.of(1), Uint8Array.of(2, 3)]));
   assertEquals([bytes.written.length, bytes.sent(), wire.releasesChunks], [2, "010203", false]);
 });
 
-Deno.test("ending: nothing is written any more, and its end is not reported", async () => {
+Deno.test("ending: the wire writes nothing more, and does not report its end", async () => {
   const bytes = new FakeBytes();
   const { wire, events } = connect(bytes);
   assertFalse(await settled(bytes.sink.done));
@@ -136,7 +136,7 @@ Deno.test("ending: nothing is written any more, and its end is not reported", as
   assertEquals([bytes.written, bytes.log, events], [[], ["close"], []]);
 });
 
-Deno.test("ending settles, and doesn't reject, when the sink fails", async () => {
+Deno.test("ending settles without rejecting if the sink fails", async () => {
   const bytes = new FakeBytes();
   bytes.ends = false;
   const { wire } = connect(bytes);
@@ -146,14 +146,14 @@ Deno.test("ending settles, and doesn't reject, when the sink fails", async () =>
   await ended;
 });
 
-Deno.test("ending a channel whose sink another caller holds causes no error", async () => {
+Deno.test("ending a channel causes no error if another caller holds its sink", async () => {
   const { local } = channelPair<Uint8Array>();
   const { wire } = connect(local);
   void local.sink.addStream(new ReadableStream<Uint8Array>());
   await wire.end();
 });
 
-Deno.test("destroying: at once where that can be done, else by closing", async () => {
+Deno.test("destroying: at once if the channel supports that, otherwise by closing", async () => {
   const bytes = new FakeBytes();
   const { wire, events } = connect(bytes);
   assert(wire.canDestroy);
@@ -170,7 +170,7 @@ Deno.test("destroying: at once where that can be done, else by closing", async (
   assertEquals([other.log, events, plain.events], [["cancel", "close"], [], []]);
 });
 
-Deno.test("a user's object may have a property destroy: it isn't called", async () => {
+Deno.test("the wire does not call a property destroy of a user's object", async () => {
   const bytes = new FakeBytes();
   const { wire } = connect(bytes, {});
   assertFalse(wire.canDestroy);
@@ -179,7 +179,7 @@ Deno.test("a user's object may have a property destroy: it isn't called", async 
   assertEquals(bytes.log, ["cancel", "close"]);
 });
 
-Deno.test("what is destroyed still counts what it hasn't handed on", () => {
+Deno.test("a destroyed wire still counts the bytes that it has not passed on", () => {
   const bytes = new FakeBytes();
   const { wire } = connect(bytes);
   bytes.full = true;
@@ -189,7 +189,7 @@ Deno.test("what is destroyed still counts what it hasn't handed on", () => {
   assertEquals(wire.bufferedAmount, 3);
 });
 
-Deno.test("the amount of a sink that has ended is ignored", async () => {
+Deno.test("the wire ignores the buffered amount of a sink that has ended", async () => {
   let bufferedAmount = 3;
   const bytes = handWritten({ done: Promise.resolve() });
   Object.defineProperty(bytes.sink, "bufferedAmount", { get: () => bufferedAmount });
@@ -199,14 +199,14 @@ Deno.test("the amount of a sink that has ended is ignored", async () => {
   for (bufferedAmount of [0, 100]) assertEquals(wire.bufferedAmount, 3);
 });
 
-Deno.test("watching: once there is room again, and once all is handed on", async () => {
+Deno.test("watching: the wire reports room again, and that it has passed on everything", async () => {
   const bytes = new FakeBytes({ highWaterMark: 2 });
   const { wire, events } = connect(bytes);
   wire.watch();
   await microtasks();
   wire.watch();
   await microtasks();
-  // Nothing was written: what another caller has written was sent, once.
+  // The wire wrote nothing; another caller's bytes were sent, once.
   assertEquals(events.splice(0), ["drain"]);
   bytes.full = true;
   wire.write(Uint8Array.of(1, 2, 3));
@@ -224,13 +224,13 @@ Deno.test("watching: once there is room again, and once all is handed on", async
   wire.watch();
   await microtasks();
   assertEquals(events, ["drain", "drain"]);
-  // All is handed on, and that was reported.
+  // Everything is passed on, and the wire reported that.
   wire.watch();
   await microtasks();
   assertEquals(events, ["drain", "drain"]);
 });
 
-/** A sink written by hand. */
+/** A sink implemented by hand. */
 function handWritten(members: Partial<ChannelSink<Uint8Array>>): ByteChannel {
   const { stream } = new FakeBytes();
   const sink: Partial<ChannelSink<Uint8Array>> = {
@@ -244,7 +244,7 @@ function handWritten(members: Partial<ChannelSink<Uint8Array>>): ByteChannel {
   return { stream, sink: sink as ChannelSink<Uint8Array> };
 }
 
-Deno.test("watching a sink that nothing can be learned from comes to an end", async () => {
+Deno.test("watching ends for a sink that reports nothing", async () => {
   const flush = (): Promise<never> => Promise.reject(new Error("no"));
   const sinks: Partial<ChannelSink<Uint8Array>>[] = [
     { hasRoom: true, bufferedAmount: 100_000 },
@@ -259,7 +259,7 @@ Deno.test("watching a sink that nothing can be learned from comes to an end", as
     wire.listen({
       onChunk: () => {},
       onDrain: () => {
-        // As one does who waits for the amount to fall.
+        // Like a caller that waits for the amount to fall.
         if (++drains < 100) wire.watch();
       },
       onEnded: () => {},
@@ -274,7 +274,7 @@ Deno.test("watching a sink that nothing can be learned from comes to an end", as
   }
 });
 
-Deno.test("bytes that the sink reports as sent are not counted as buffered", async () => {
+Deno.test("bytes that the sink reports as sent do not count as buffered", async () => {
   const wire = new ChannelWire(handWritten({ hasRoom: true, bufferedAmount: 100_000 }));
   assertEquals(wire.bufferedAmount, 100_000);
   wire.write(Uint8Array.of(1));
@@ -284,7 +284,7 @@ Deno.test("bytes that the sink reports as sent are not counted as buffered", asy
   assertEquals(wire.bufferedAmount, 100_000);
 });
 
-Deno.test("flush settles, and doesn't reject, when the channel ends before", async () => {
+Deno.test("flush settles without rejecting if the channel ends first", async () => {
   const bytes = new FakeBytes();
   const { wire } = connect(bytes);
   bytes.full = true;
@@ -294,7 +294,7 @@ Deno.test("flush settles, and doesn't reject, when the channel ends before", asy
   await flushed;
 });
 
-Deno.test("chunks are handed over only where the channel says so; ref and unref do nothing", () => {
+Deno.test("the wire transfers chunks only if the channel allows that; ref and unref do nothing", () => {
   const bytes = new FakeBytes();
   assertFalse(new ChannelWire(bytes).ownsChunks);
   const wire = new ChannelWire(bytes, { ownsChunks: true });

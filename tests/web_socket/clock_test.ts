@@ -8,7 +8,7 @@ Deno.test("clock: the system's clock advances, in milliseconds", async () => {
   assert(passed >= 4 && passed < 30_000, `${passed}`);
 });
 
-Deno.test("clock: a timer that is cleared doesn't call back", async () => {
+Deno.test("clock: a cleared timer does not call back", async () => {
   const calls: string[] = [];
   const handle = systemClock.setTimeout(() => calls.push("cleared"), 0);
   systemClock.clearTimeout(handle);
@@ -16,7 +16,7 @@ Deno.test("clock: a timer that is cleared doesn't call back", async () => {
   assertEquals(calls, []);
 });
 
-Deno.test("clock: the longest time is one that a platform's timer waits for", async () => {
+Deno.test("clock: the maximum time is one that a platform's timer supports", async () => {
   const calls: string[] = [];
   const handle = systemClock.setTimeout(() => calls.push("overflowed"), MAX_TIMEOUT);
   await new Promise<void>((resolve) => systemClock.setTimeout(resolve, 2));
@@ -24,7 +24,7 @@ Deno.test("clock: the longest time is one that a platform's timer waits for", as
   assertEquals(calls, []);
 });
 
-Deno.test("clock: a timer that holds no process still calls back while something else does", async () => {
+Deno.test("clock: an unreferenced timer still calls back while something else keeps the process alive", async () => {
   const calls: string[] = [];
   systemClock.unref?.(systemClock.setTimeout(() => calls.push("called"), 0));
   for (const handle of [undefined, null]) {

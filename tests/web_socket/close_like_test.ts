@@ -9,7 +9,7 @@ import { assertNoUncaught } from "../support/unhandled.ts";
 import { turn } from "../support/turns.ts";
 import { withServer } from "../server/support.ts";
 
-/** Two connections whose near ends are piped: what one far end does, the other one sees. */
+/** Two connections whose near ends are piped to each other: each far end sees what the other one does. */
 function piped() {
   const [a, b] = [webSocketChannelPair(), webSocketChannelPair()];
   return {
@@ -46,7 +46,7 @@ Deno.test("pipe: each end passes its code and reason to the other, after its mes
   }
 });
 
-Deno.test("pipe: a near end that the user closes passes on its code and reason", async () => {
+Deno.test("pipe: a near end that the user closes passes on the code and reason", async () => {
   const { a, b, near, done } = piped();
   void near[0].sink.close(4404, "by hand");
   for (const { code, reason } of [await a.closed, await b.closed]) {
@@ -55,16 +55,16 @@ Deno.test("pipe: a near end that the user closes passes on its code and reason",
   await done;
 });
 
-Deno.test("pipe: a connection that is lost is 1011 to the other end", async () => {
+Deno.test("pipe: a lost connection closes the other end with 1011", async () => {
   const { a, b } = piped();
   a.terminate();
   assertEquals((await b.closed).code, 1011);
 });
 
-Deno.test("pipe: a server that can't be reached is 1014 to the client, and the pipe's error", async () => {
+Deno.test("pipe: if a server is unreachable, the client gets 1014 and the pipe its error", async () => {
   const failed = deferred<unknown>();
   const handler = async (guest: WebSocketChannel): Promise<void> => {
-    // Nothing listens at port 0.
+    // No server listens on port 0.
     await guest.pipe(NetWebSocketChannel.connect("ws://127.0.0.1:0")).catch(failed.resolve);
   };
   await withServer({ handler }, async (server) => {
@@ -74,7 +74,7 @@ Deno.test("pipe: a server that can't be reached is 1014 to the client, and the p
   });
 });
 
-Deno.test("pipe: a channel that connects still gets all messages, and the code", async () => {
+Deno.test("pipe: a channel that is still connecting gets all messages, and the code", async () => {
   const seen: unknown[] = [];
   const ended = deferred<unknown>();
   const handler = async (guest: WebSocketChannel): Promise<void> => {
@@ -91,7 +91,7 @@ Deno.test("pipe: a channel that connects still gets all messages, and the code",
   });
 });
 
-Deno.test("pipe: transformed channels pass on the code, and a malformed message is 1007 on both sides", async () => {
+Deno.test("pipe: transformed channels pass on the code, and a malformed message closes both sides with 1007", async () => {
   for (const isMalformed of [false, true]) {
     const [a, b] = [webSocketChannelPair(), webSocketChannelPair()];
     const done = a.server.transform(jsonDocument).pipe(b.client.transform(jsonDocument));
@@ -105,7 +105,7 @@ Deno.test("pipe: transformed channels pass on the code, and a malformed message 
   }
 });
 
-Deno.test("pipe: a code that the other transport can't send is left out", async () => {
+Deno.test("pipe: a code that the other transport cannot send is left out", async () => {
   const { client, server } = webSocketChannelPair();
   const socket = new FakeWebSocket();
   socket.refuses = (code) => code < 3000;
@@ -117,7 +117,7 @@ Deno.test("pipe: a code that the other transport can't send is left out", async 
   assertEquals(socket.closes.at(-1), []);
 });
 
-Deno.test("pipe: a channel without codes beside a WebSocket closes it without one", async () => {
+Deno.test("pipe: a channel without codes closes the other end's WebSocket without one", async () => {
   const { local, foreign } = channelPair<string | Uint8Array, string | Uint8Array>();
   const { client, server } = webSocketChannelPair();
   const done = client.pipe(local);
@@ -127,7 +127,7 @@ Deno.test("pipe: a channel without codes beside a WebSocket closes it without on
   assert(client.state === "closed");
 });
 
-Deno.test("a sink that isn't of this package and can't be closed: the connection is ended", () => {
+Deno.test("the pipe ends the connection of a foreign sink that cannot be closed", () => {
   const told: unknown[] = [];
   const channel = {
     state: "open",
@@ -143,7 +143,7 @@ Deno.test("a sink that isn't of this package and can't be closed: the connection
   assertEquals(told, [[4404, "not here"], [], "terminate"]);
 });
 
-Deno.test("a sink whose close rejects: that need not be handled", async () => {
+Deno.test("a sink whose close rejects causes no unhandled rejection", async () => {
   const channel = { state: "open", sink: { close: () => Promise.reject(new Error("no")) } };
   await assertNoUncaught(async () => {
     for (const code of [1005, 1006, 4404]) {

@@ -14,19 +14,19 @@ function href(url: string | URL): string {
 
 // The URL.
 
-Deno.test("connect request: ws, wss, and http, https as those; text or a URL", () => {
+Deno.test("connect request: accepts ws, wss, http and https, as text or a URL", () => {
   assertEquals(href("ws://example.com"), "ws://example.com/");
   assertEquals(href("WSS://Example.COM:443/a?b"), "wss://example.com/a?b");
   assertEquals(href(new URL("ws://example.com/")), "ws://example.com/");
 });
 
-Deno.test("connect request C19 (changed) http and https are ws and wss", () => {
+Deno.test("connect request C19 (changed) http becomes ws, and https becomes wss", () => {
   assertEquals(href("http://example.com/a?b=c"), "ws://example.com/a?b=c");
   assertEquals(href("https://example.com:8443"), "wss://example.com:8443/");
   assertEquals(href("https://example.com:443"), "wss://example.com/");
 });
 
-Deno.test("connect request: the caller's URL is not changed", () => {
+Deno.test("connect request: it does not change the caller's URL", () => {
   const url = new URL("http://user:secret@example.com/");
   parseConnect(url, {});
   assertEquals(url.href, "http://user:secret@example.com/");
@@ -50,7 +50,7 @@ Deno.test("connect request: another scheme, a fragment, or no URL is a SyntaxErr
   }
 });
 
-Deno.test("connect request: a relative URL where there is no location is a SyntaxError", {
+Deno.test("connect request: a relative URL without a location is a SyntaxError", {
   ignore: globalThis.location !== undefined,
 }, () => {
   for (const url of ["/chat", "127.0.0.1:8080"]) {
@@ -63,7 +63,7 @@ Deno.test("connect request: a relative URL where there is no location is a Synta
   }
 });
 
-Deno.test("connect request: a relative URL is taken from the location", {
+Deno.test("connect request: a relative URL is resolved against the location", {
   ignore: globalThis.location !== undefined,
 }, () => {
   const location = { href: "https://example.com/app/page" };
@@ -79,20 +79,20 @@ Deno.test("connect request: a relative URL is taken from the location", {
 
 // Subprotocols. RFC 6455 §4.1.
 
-Deno.test("connect request: subprotocols are a list, or one", () => {
+Deno.test("connect request: subprotocols are a list or a single one", () => {
   assertEquals(parse({}).protocols, []);
   assertEquals(parse({ protocols: "a" }).protocols, ["a"]);
   assertEquals(parse({ protocols: ["a", "b.c", "A"] }).protocols, ["a", "b.c", "A"]);
 });
 
-Deno.test("connect request: the caller's list isn't kept", () => {
+Deno.test("connect request: it does not keep the caller's list", () => {
   const given = ["a"];
   const { protocols } = parse({ protocols: given });
   given.push("b");
   assertEquals(protocols, ["a"]);
 });
 
-Deno.test("connect request: header fields in each form that fetch takes", () => {
+Deno.test("connect request: header fields in each form that fetch accepts", () => {
   const expected = [["X-A", "1"], ["X-B", "2"]] as const;
   assertEquals(parse({ headers: { "X-A": "1", "X-B": "2" } }).headers, expected);
   assertEquals(parse({ headers: [["X-A", "1"], ["X-B", "2"]] }).headers, expected);
@@ -100,7 +100,7 @@ Deno.test("connect request: header fields in each form that fetch takes", () => 
   assertEquals(headers, [["x-a", "1"], ["x-b", "2"]]);
 });
 
-Deno.test("connect request: header fields in any iterable, read once; none is ignored", () => {
+Deno.test("connect request: header fields in any iterable are read once, and none is ignored", () => {
   const expected = [["X-A", "1"], ["X-B", "2"]];
   const given = new Map([["X-A", "1"], ["X-B", "2"]]);
   assertEquals(parse({ headers: [...given] }).headers, expected as [string, string][]);
@@ -113,14 +113,14 @@ Deno.test("connect request: header fields in any iterable, read once; none is ig
   assertThrows(() => parse({ headers, origin: "https://b.example" }), TypeError, "origin");
 });
 
-Deno.test("connect request: headers that are no pairs, or nothing of the kind, are a TypeError", () => {
+Deno.test("connect request: headers that are not pairs, or not headers at all, are a TypeError", () => {
   for (const bad of [[["a"]], [["a", "b", "c"]], [[]], [1], "a: b", null, 42]) {
     const headers = bad as unknown as [string, string][];
     assertThrows(() => parse({ headers }), TypeError, undefined, JSON.stringify(bad));
   }
 });
 
-Deno.test("connect request: a malformed header field is a TypeError: nothing can be smuggled in", () => {
+Deno.test("connect request: a malformed header field is a TypeError, which prevents header injection", () => {
   for (
     const [name, value] of [
       ["X-A", "a\r\nX-B: b"],
@@ -135,7 +135,7 @@ Deno.test("connect request: a malformed header field is a TypeError: nothing can
   }
 });
 
-Deno.test("connect request: there is one User-Agent", () => {
+Deno.test("connect request: it has exactly one User-Agent", () => {
   const headers = { "user-agent": "a" };
   assertEquals(parse({ headers }).headers, [["user-agent", "a"]]);
   assertEquals(parse({ userAgent: "b" }).headers, []);
@@ -148,7 +148,7 @@ Deno.test("connect request: there is one User-Agent", () => {
   }
 });
 
-Deno.test("connect request: the handshake's own header fields are not the user's", () => {
+Deno.test("connect request: the user cannot set the handshake's own header fields", () => {
   for (const name of ["Upgrade", "Connection", "Sec-WebSocket-Key", "sec-websocket-version"]) {
     const error = assertThrows(() => parse({ headers: { [name]: "x" } }), TypeError);
     assertEquals(
@@ -158,7 +158,7 @@ Deno.test("connect request: the handshake's own header fields are not the user's
   }
 });
 
-Deno.test("connect request: user info becomes a header field, and leaves the URL. RFC 7617 §2", () => {
+Deno.test("connect request: user info becomes a header field and is removed from the URL. RFC 7617 §2", () => {
   const { url, headers } = parse({}, "ws://Aladdin:open%20sesame@example.com/");
   assertEquals(url.href, "ws://example.com/");
   assertEquals(headers, [["Authorization", "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="]]);
@@ -170,7 +170,7 @@ Deno.test("connect request: user info becomes a header field, and leaves the URL
   assertEquals(umlaut, [["Authorization", `Basic ${btoa("\xc3\xbc:p")}`]]);
 });
 
-Deno.test("connect request: a header field of the user's wins over user info", () => {
+Deno.test("connect request: the user's header field takes precedence over user info", () => {
   const headers = { authorization: "Bearer token" };
   assertEquals(parse({ headers }, "ws://user:secret@example.com").headers, [
     ["authorization", "Bearer token"],

@@ -1,4 +1,4 @@
-// Not in browsers: it serves
+// Browsers skip this file: it starts a server.
 
 import { assertEquals } from "@std/assert";
 import { WebSocketServer } from "../../src/server/mod.ts";
@@ -6,7 +6,7 @@ import { type ServiceHost, services } from "../../src/web_socket/connection_serv
 import { WebSocketChannel } from "../../src/web_socket_channel.ts";
 import { until } from "../support/turns.ts";
 
-Deno.test("a service serves the connections that offer its subprotocol, the handler all others", async () => {
+Deno.test("a service serves the connections that offer its subprotocol, and the handler serves all others", async () => {
   const served: string[] = [];
   const handler = (channel: { protocol: string | null }): void => {
     served.push(`handler ${channel.protocol}`);

@@ -3,7 +3,7 @@ import { DeadlineQueue, type Timed } from "../../src/web_socket/deadline_queue.t
 import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { seededRandom } from "../support/random.ts";
 
-/** One that notes when its time was up. */
+/** An entry that records when its deadline passed. */
 class Item implements Timed {
   since = 0;
   previous: Timed | null = null;
@@ -19,7 +19,7 @@ class Item implements Timed {
   }
 }
 
-Deno.test("deadline queue: each one's time is up when it has waited that long, by one timer", () => {
+Deno.test("deadline queue: each entry is called after its time, with a single timer", () => {
   const clock = new ManualClock();
   const queue = new DeadlineQueue(clock, { ms: 100 });
   const times: number[] = [];
@@ -32,7 +32,7 @@ Deno.test("deadline queue: each one's time is up when it has waited that long, b
   assertEquals([times, clock.pending], [[100, 107, 114, 121, 128], 0]);
 });
 
-Deno.test("deadline queue: a deleted entry is not called, at any place; a stopped queue leaves no timer", () => {
+Deno.test("deadline queue: a deleted entry is not called, at any position; a stopped queue leaves no timer", () => {
   const clock = new ManualClock();
   const queue = new DeadlineQueue(clock, { ms: 100 });
   const called: number[] = [];
@@ -64,7 +64,7 @@ Deno.test("deadline queue: a deleted entry is not called, at any place; a stoppe
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("deadline queue: one that is called may add itself, and delete others", () => {
+Deno.test("deadline queue: an entry that is called may add itself again, and delete others", () => {
   const clock = new ManualClock();
   const queue = new DeadlineQueue(clock, { ms: 10 });
   const called: string[] = [];
@@ -80,7 +80,7 @@ Deno.test("deadline queue: one that is called may add itself, and delete others"
   assertEquals([called, clock.pending], [["again 10", "again 20", "again 30"], 0]);
 });
 
-Deno.test("deadline queue: one that throws doesn't keep the others from their time", () => {
+Deno.test("deadline queue: an entry that throws does not delay the others", () => {
   const clock = new ManualClock();
   const queue = new DeadlineQueue(clock, { ms: 10 });
   const called: number[] = [];
@@ -95,7 +95,7 @@ Deno.test("deadline queue: one that throws doesn't keep the others from their ti
   assertEquals([called, clock.pending], [[10], 0]);
 });
 
-Deno.test("attack 46: a stall of this process counts for no deadline, also for one added after it", () => {
+Deno.test("attack 46: a stall of this process counts for no deadline, including one added after it", () => {
   const clock = new ManualClock();
   const queue = new DeadlineQueue(clock, { ms: 800 });
   const times: number[] = [];
@@ -103,19 +103,19 @@ Deno.test("attack 46: a stall of this process counts for no deadline, also for o
   add();
   clock.advance(50);
   add();
-  // The part ends at 100, 5000 late; until then the queue has not noticed the stall.
+  // The part ends at 100, 5000 ms late; until then the queue has not noticed the stall.
   clock.stall(5000);
   add();
   clock.advance(699);
   assertEquals(times, []);
   clock.advance(1);
-  // 100 of their own parts, and 700 behind the stall.
+  // 100 ms of their own parts, and 700 ms after the stall.
   assertEquals(times.length, 1);
   clock.advance(100);
   assertEquals([times.length, clock.pending], [3, 0]);
 });
 
-Deno.test("deadline queue: a plain one counts stalls", () => {
+Deno.test("deadline queue: a plain queue counts stalls", () => {
   const clock = new ManualClock();
   const queue = new DeadlineQueue(clock, { ms: 800, isPlain: true });
   let called = 0;
@@ -126,7 +126,7 @@ Deno.test("deadline queue: a plain one counts stalls", () => {
   assertEquals([called, clock.pending], [1, 0]);
 });
 
-Deno.test("fuzz: a deadline queue calls those that a list with a time for each says", () => {
+Deno.test("fuzz: a deadline queue calls the same entries as a simple list of times", () => {
   const random = seededRandom();
   for (let round = 0; round < 50; round++) {
     const clock = new ManualClock();

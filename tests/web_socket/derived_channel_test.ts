@@ -1,4 +1,4 @@
-/** A transformed WebSocket channel is one: it has all but the messages of the one below. */
+/** A transformed WebSocket channel is a WebSocket channel: it has every member except the original's messages. */
 
 import { assert, assertEquals, assertFalse, assertStrictEquals, assertThrows } from "@std/assert";
 import {
@@ -30,9 +30,9 @@ Deno.test("transform: the result is a WebSocket channel of the same connection",
   assertEquals((await client.closed).initiator, "local");
 });
 
-Deno.test("transform: close sends the code and the reason behind everything that was added", async () => {
+Deno.test("transform: close sends the code and the reason after all added messages", async () => {
   const { client, server } = webSocketChannelPair();
-  // It keeps what was added until the end.
+  // The transformer keeps the added messages until the end.
   const batched = client.transformSink<string>({
     create() {
       const all: string[] = [];
@@ -52,7 +52,7 @@ Deno.test("transform: close sends the code and the reason behind everything that
   assertEquals((await batched.closed).sent, { code: 4001, reason: "enough" });
 });
 
-/** Ways to transform a sink whose messages pass later than in the call. */
+/** Ways to transform a sink that pass messages on after the call has returned. */
 const ASYNCHRONOUS: ((channel: WebSocketChannel) => WebSocketChannel<unknown, string>)[] = [
   (it) =>
     it.transform(
@@ -66,7 +66,7 @@ const ASYNCHRONOUS: ((channel: WebSocketChannel) => WebSocketChannel<unknown, st
   (it) => ASYNCHRONOUS[1]!(it.transformSink<string>(String) as never),
 ];
 
-/** A derived channel that is read, and what its peer gets. */
+/** A derived channel with a reader, and the messages that its peer receives. */
 function derived(way: (typeof ASYNCHRONOUS)[number]) {
   const { client, server } = webSocketChannelPair();
   const got: unknown[] = [];
@@ -76,13 +76,13 @@ function derived(way: (typeof ASYNCHRONOUS)[number]) {
   return { channel, server, got };
 }
 
-Deno.test("transform: a sink that is asynchronous closes with the code and the reason as well", async () => {
+Deno.test("transform: an asynchronous sink also closes with the code and the reason", async () => {
   for (const way of ASYNCHRONOUS) {
     const { channel, server, got } = derived(way);
     channel.sink.add("a");
     const closed = channel.sink.close(4001, "why");
     assertStrictEquals(channel.state, "open");
-    // The first wins, whichever of its sinks is closed meanwhile.
+    // The first close wins, even if one of its sinks is closed meanwhile.
     void channel.sink.close(4002);
     await closed;
     const { code, reason, wasClean } = await server.closed;
@@ -90,7 +90,7 @@ Deno.test("transform: a sink that is asynchronous closes with the code and the r
   }
 });
 
-Deno.test("transform: an error after close has the code, and its peer does not get the code of close", async () => {
+Deno.test("transform: an error after close uses its own code, and the peer does not receive close's code", async () => {
   const { client, server } = webSocketChannelPair();
   server.stream.listen(() => {});
   const fail = (): never => {
@@ -106,7 +106,7 @@ Deno.test("transform: an error after close has the code, and its peer does not g
   assertEquals((await server.closed).code, 1011);
 });
 
-Deno.test("transform: disposing of it sends what was added first", async () => {
+Deno.test("transform: disposing of it sends the added messages first", async () => {
   for (const way of ASYNCHRONOUS) {
     const { channel, server, got } = derived(way);
     channel.sink.add("a");
@@ -116,7 +116,7 @@ Deno.test("transform: disposing of it sends what was added first", async () => {
   }
 });
 
-Deno.test("transform: a sink that never gets done is closed after closeTimeout, with its channel", async () => {
+Deno.test("transform: closeTimeout closes a sink that never finishes, together with its channel", async () => {
   const clock = new ManualClock();
   const { local, foreign } = channelPair<Uint8Array>();
   const client = over(local, { side: "client", closeTimeout: 100 }, clock);
@@ -134,7 +134,7 @@ Deno.test("transform: a sink that never gets done is closed after closeTimeout, 
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("transform: each method of its kind gives a WebSocket channel, and so does its result's", async () => {
+Deno.test("transform: each transform method returns a WebSocket channel, and so do the methods of its result", async () => {
   const identity = new StreamChannelTransformer<never, never, never, never>((it) => it, (it) => it);
   const ways: ((channel: WebSocketChannel) => WebSocketChannel<never, never>)[] = [
     (it) => it.transform(identity as never),
@@ -155,7 +155,7 @@ Deno.test("transform: each method of its kind gives a WebSocket channel, and so 
   }
 });
 
-Deno.test("transform: close checks its arguments first, and a bad call changes nothing", async () => {
+Deno.test("transform: close checks its arguments first, and an invalid call changes nothing", async () => {
   const { client } = webSocketChannelPair();
   const json = client.transform(jsonDocument);
   assertThrows(() => json.sink.close(1005), RangeError);
@@ -174,7 +174,7 @@ Deno.test("transform: close checks its arguments first, and a bad call changes n
   await native.closed;
 });
 
-Deno.test("transform: close ends an addStream, as that of any WebSocket channel does", async () => {
+Deno.test("transform: close ends an addStream, as on any WebSocket channel", async () => {
   const { client, server } = webSocketChannelPair();
   const json = client.transform(jsonDocument);
   let isCancelled = false;
@@ -195,7 +195,7 @@ Deno.test("transform: close ends an addStream, as that of any WebSocket channel 
   assertFalse(isCancelled, "a generator that waits can't be cancelled, and is not awaited");
 });
 
-Deno.test("transform: the options of add reach the connection; unknown ones are refused", async () => {
+Deno.test("transform: the options of add reach the connection; unknown options are rejected", async () => {
   const { client } = webSocketChannelPair();
   const json = client.transform(jsonDocument);
   assert(json.sink.add(1, { compress: false }));
@@ -209,7 +209,7 @@ Deno.test("transform: the options of add reach the connection; unknown ones are 
   await Promise.all([client.closed, native.closed]);
 });
 
-Deno.test("transform: a broadcast goes through the transformer", async () => {
+Deno.test("transform: a broadcast passes through the transformer", async () => {
   const { client, server } = webSocketChannelPair();
   const loud = server.transformSink<string | ArrayBuffer | ArrayBufferView>((it) => `${it}!`);
   broadcast([loud], "hello");
@@ -217,7 +217,7 @@ Deno.test("transform: a broadcast goes through the transformer", async () => {
   await client.sink.close();
 });
 
-Deno.test("transform: what is no transform, and a transformer that gives no channel, is a TypeError", () => {
+Deno.test("transform: an invalid transformer, and one that returns no channel, is a TypeError", () => {
   const { client } = webSocketChannelPair();
   const wrong: [use: (channel: WebSocketChannel) => unknown, text: string][] = [
     [(it) => it.transform({ transformChannel: () => undefined } as never), "must return a channel"],
@@ -229,13 +229,13 @@ Deno.test("transform: what is no transform, and a transformer that gives no chan
     [(it) => it.changeSink({} as never), "a function"],
   ];
   for (const [use, text] of wrong) assertThrows(() => use(client), TypeError, text);
-  // The channel is unharmed: it still has its one reader to come.
+  // The channel is unchanged: it can still get its only reader.
   assertEquals(client.state, "open");
   client.stream.listen(() => {}).cancel();
   client.terminate();
 });
 
-Deno.test("transform: an encoder that changes bytes in place changes them for no other reader", async () => {
+Deno.test("transform: an encoder that changes bytes in place does not change them for other readers", async () => {
   const [a, b] = [webSocketChannelPair(), webSocketChannelPair()];
   const flipped = a.server.transformSink<string | ArrayBuffer | ArrayBufferView>((it) => {
     const bytes = it as Uint8Array;

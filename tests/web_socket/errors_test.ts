@@ -15,7 +15,7 @@ const RESPONSE: HandshakeResponse = {
   body: new Uint8Array(),
 };
 
-Deno.test("errors C38 without a message: it is empty, and the text is the bare name", () => {
+Deno.test("errors C38 without a message: the message is empty, and the text is only the name", () => {
   const error = new WebSocketChannelError();
   assertEquals([error.message, String(error)], ["", "WebSocketChannelError"]);
 });
@@ -32,7 +32,7 @@ Deno.test("errors C40 (changed) C41 an empty message stays empty: no class has a
   assertEquals(String(new ProtocolError("", 1002)), "ProtocolError");
 });
 
-Deno.test("errors: one tree, each with its name", () => {
+Deno.test("errors: all are in one class hierarchy, each with its own name", () => {
   for (
     const [error, name] of [
       [new WebSocketChannelError("x"), "WebSocketChannelError"],
@@ -47,7 +47,7 @@ Deno.test("errors: one tree, each with its name", () => {
   }
 });
 
-Deno.test("errors: each has its cause, if there is one", () => {
+Deno.test("errors: each has its cause, if any", () => {
   const cause = new Error("the platform's");
   assertStrictEquals(new WebSocketChannelError("x", { cause }).cause, cause);
   assertStrictEquals(new ConnectError("x", { cause }).cause, cause);
@@ -56,18 +56,18 @@ Deno.test("errors: each has its cause, if there is one", () => {
   assertEquals("cause" in new ConnectError("x", { cause: undefined }), true);
 });
 
-Deno.test("ConnectError: what isn't known is null, and another attempt may succeed", () => {
+Deno.test("ConnectError: unknown values are null, and another attempt may succeed", () => {
   const { phase, status, response, retryable, retryAfter } = new ConnectError("x");
   assertEquals([phase, status, response, retryable, retryAfter], [null, null, null, true, null]);
 });
 
-Deno.test("ConnectError: the status is the response's, unless another is given", () => {
+Deno.test("ConnectError: its status is the response's, unless the caller sets another", () => {
   assertEquals(new ConnectError("x", { response: RESPONSE }).status, 503);
   assertEquals(new ConnectError("x", { response: RESPONSE, status: 401 }).status, 401);
   assertEquals(new ConnectError("x", { status: 401 }).response, null);
 });
 
-Deno.test("ConnectError W3 attack 45: of the refusals only those that pass are worth another attempt", () => {
+Deno.test("ConnectError W3 attack 45: only temporary refusals are worth another attempt", () => {
   const retryable = [200, 301, 400, 401, 403, 404, 408, 425, 429, 500, 501, 502, 503, 504, 505, 520]
     .filter((status) => new ConnectError("x", { status }).retryable);
   assertEquals(retryable, [408, 425, 429, 500, 502, 503, 504, 520]);
@@ -75,22 +75,22 @@ Deno.test("ConnectError W3 attack 45: of the refusals only those that pass are w
   assertEquals(new ConnectError("x", { status: 404, retryable: true }).retryable, true);
 });
 
-Deno.test("ConnectError W3 attack 45: its phase and how long to wait", () => {
+Deno.test("ConnectError W3 attack 45: it has the phase and the time to wait", () => {
   const error = new ConnectError("x", { phase: "proxy", retryAfter: 3000 });
   assertEquals([error.phase, error.retryAfter], ["proxy", 3000]);
 });
 
-Deno.test("ProtocolError: the close code that was sent", () => {
+Deno.test("ProtocolError: it has the close code that was sent", () => {
   assertEquals(new ProtocolError("no UTF-8", 1007).closeCode, 1007);
 });
 
-Deno.test("LimitError: which limit, and both numbers", () => {
+Deno.test("LimitError: it names the limit, and has both numbers", () => {
   const error = new LimitError("Message of 9 bytes", { option: "maxSize", limit: 4, actual: 9 });
   assertEquals(error.message, "Message of 9 bytes exceeds maxSize (4 bytes)");
   assertEquals([error.option, error.limit, error.actual], ["maxSize", 4, 9]);
 });
 
-Deno.test("UnsupportedError: names what and where, and what to do instead", () => {
+Deno.test("UnsupportedError: it names the feature, the platform and an alternative", () => {
   const error = new UnsupportedError("headers", "browser", "Use a cookie");
   assertEquals(error.message, "Unsupported on browser: headers. Use a cookie");
   assertEquals([error.capability, error.platform], ["headers", "browser"]);

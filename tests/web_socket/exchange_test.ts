@@ -39,7 +39,7 @@ function text({ body }: Answer): string {
   return new TextDecoder().decode(body);
 }
 
-/** What the next owner of a wire gets. */
+/** The bytes and events that the wire's next owner receives. */
 function taker(): WireEvents & { readonly log: unknown[] } {
   const log: unknown[] = [];
   return {
@@ -53,7 +53,7 @@ function taker(): WireEvents & { readonly log: unknown[] } {
 
 const ACCEPTED = "HTTP/1.1 101 Switching Protocols\r\n\r\n";
 
-Deno.test("exchange attack 28: an answer in any chunks, and what is behind it", async () => {
+Deno.test("exchange attack 28: a response in chunks of any size, with bytes after it", async () => {
   const whole = send();
   assertEquals(whole.wire.sent(), "474554");
   whole.receive(`${ACCEPTED}frames`);
@@ -67,7 +67,7 @@ Deno.test("exchange attack 28: an answer in any chunks, and what is behind it", 
   assertEquals([(await bytewise.answer).head.status, bytewise.exchange.hasRest], [101, false]);
 });
 
-Deno.test("exchange: the next owner of the wire first gets the bytes that arrived meanwhile, in order", async () => {
+Deno.test("exchange: the wire's next owner first receives the bytes that arrived meanwhile, in order", async () => {
   const { wire, exchange, answer, receive } = send();
   receive(`${ACCEPTED}a`);
   await answer;
@@ -81,7 +81,7 @@ Deno.test("exchange: the next owner of the wire first gets the bytes that arrive
   assertEquals(wire.log, []);
 });
 
-Deno.test("exchange: a wire that ends, or has ended, before it is taken over", async () => {
+Deno.test("exchange: a wire that ends before its next owner takes it over", async () => {
   const ended = send();
   ended.receive(`${ACCEPTED}a`);
   ended.wire.finish();
@@ -98,11 +98,11 @@ Deno.test("exchange: a wire that ends, or has ended, before it is taken over", a
   await lost.answer;
   const others = taker();
   lost.exchange.handOver(others);
-  // First, so that a reader without room doesn't hold back what is there.
+  // This comes first, so that a reader without room does not hold back the buffered bytes.
   assertEquals(others.log, [["over", failure], "a", "b", ["end", failure]]);
 });
 
-Deno.test("exchange: bytes that arrive meanwhile are kept unchanged, also where the wire keeps its chunks", async () => {
+Deno.test("exchange: it keeps bytes that arrive meanwhile unchanged, also if the wire reuses its chunks", async () => {
   const { wire, exchange, answer } = send();
   const chunk = utf8(`${ACCEPTED}abc`);
   wire.receive(chunk);
@@ -116,7 +116,7 @@ Deno.test("exchange: bytes that arrive meanwhile are kept unchanged, also where 
   assertEquals(events.log, ["abc", "def"]);
 });
 
-Deno.test("exchange: a body is waited for until it is whole", async () => {
+Deno.test("exchange: it waits for a body until it is complete", async () => {
   const { answer, receive, clock } = send();
   receive("HTTP/1.1 503 Busy\r\nContent-Length: 5\r\n\r\nhel");
   assertFalse(await settled(answer));
@@ -124,7 +124,7 @@ Deno.test("exchange: a body is waited for until it is whole", async () => {
   assertEquals([text(await answer), clock.pending], ["hello", 0]);
 });
 
-Deno.test("exchange: a body that is whole, or none, isn't waited for", async () => {
+Deno.test("exchange: it does not wait for a body that is complete or absent", async () => {
   for (
     const [rest, body] of [
       ["401 Unauthorized\r\nContent-Length: 2\r\n\r\nno", "no"],
@@ -138,13 +138,13 @@ Deno.test("exchange: a body that is whole, or none, isn't waited for", async () 
   }
 });
 
-Deno.test("exchange: a body that isn't wanted isn't waited for", async () => {
+Deno.test("exchange: it does not wait for an unwanted body", async () => {
   const { answer, receive, clock } = send({ wantsBody: ({ status }) => status !== 302 });
   receive("HTTP/1.1 302 Found\r\nContent-Length: 5\r\n\r\nhe");
   assertEquals([(await answer).head.status, clock.pending], [302, 0]);
 });
 
-Deno.test("exchange: a body ends with the wire, whyever that ends", async () => {
+Deno.test("exchange: a body ends with the wire, for whatever reason the wire ends", async () => {
   for (const failure of [null, { error: new Error("reset") }]) {
     const { wire, answer, receive, clock } = send();
     receive("HTTP/1.1 400 Bad Request\r\n\r\nbecause");
@@ -154,7 +154,7 @@ Deno.test("exchange: a body ends with the wire, whyever that ends", async () => 
   }
 });
 
-Deno.test("exchange: a body that never ends is cut when its time is out", async () => {
+Deno.test("exchange: a timeout cuts off a body that never ends", async () => {
   const { answer, receive, clock } = send();
   receive("HTTP/1.1 400 Bad Request\r\n\r\nbe");
   for (let i = 0; i < 9; i++) {
@@ -166,7 +166,7 @@ Deno.test("exchange: a body that never ends is cut when its time is out", async 
   assertEquals([text(await answer), clock.pending], ["beccccccccc", 0]);
 });
 
-Deno.test("exchange: a wire that ends before the answer: NoAnswer, with the cause", async () => {
+Deno.test("exchange: a wire that ends before the response causes NoAnswer, with the cause", async () => {
   for (const begun of ["", "HTTP/1.1 101 Switching"]) {
     const lost = send();
     lost.receive(begun);
@@ -180,14 +180,14 @@ Deno.test("exchange: a wire that ends before the answer: NoAnswer, with the caus
   }
 });
 
-Deno.test("exchange: an answer that is no HTTP, and what arrives after it", async () => {
+Deno.test("exchange: a response that is not HTTP, and bytes that arrive after it", async () => {
   const { answer, receive } = send();
   receive("SSH-2.0-OpenSSH_9.2\r\n\r\n");
   receive("more");
   assertInstanceOf(await answer.catch((error: unknown) => error), HandshakeError);
 });
 
-Deno.test("exchange: destroyed, it ends the wire, settles nothing, and leaves no timer", async () => {
+Deno.test("exchange: destroying it ends the wire, settles nothing, and leaves no timer", async () => {
   const { wire, clock, exchange, answer, receive } = send();
   receive("HTTP/1.1 400 Bad Request\r\n\r\nbe");
   assertEquals(clock.pending, 1);
@@ -196,7 +196,7 @@ Deno.test("exchange: destroyed, it ends the wire, settles nothing, and leaves no
   assertFalse(await settled(answer));
 });
 
-Deno.test("exchange: ref and unref are the wire's; that less is buffered is nothing to it", () => {
+Deno.test("exchange: ref and unref call the wire's; a lower buffered amount has no effect", () => {
   const { wire, exchange } = send();
   exchange.unref();
   exchange.ref();

@@ -3,7 +3,7 @@ import { type Flushable, Flushes, inMicrotasks, inTicks } from "../../src/web_so
 import { microtasks } from "../support/events.ts";
 import { collectUncaught } from "../support/unhandled.ts";
 
-/** Flushes whose turns end when a test says so. */
+/** Flushes whose turns end when the test ends them. */
 class Turns {
   readonly planned: (() => void)[] = [];
   readonly flushes: Flushes = new Flushes((callback) => this.planned.push(callback));
@@ -22,7 +22,7 @@ function output(log: string[], name: string, flush?: () => void): Flushable {
   };
 }
 
-Deno.test("flushes: one callback serves all that is added in a turn, in its order", () => {
+Deno.test("flushes: one callback serves everything that is added in a turn, in order", () => {
   const { flushes, planned } = new Turns();
   const log: string[] = [];
   for (const name of ["a", "b", "c"]) flushes.add(output(log, name));
@@ -31,7 +31,7 @@ Deno.test("flushes: one callback serves all that is added in a turn, in its orde
   assertEquals(log, ["a", "b", "c"]);
 });
 
-Deno.test("flushes: each turn has its own; what is added meanwhile comes in the next", () => {
+Deno.test("flushes: each turn has its own callback; what is added during a flush waits for the next", () => {
   const turns = new Turns();
   const log: string[] = [];
   turns.flushes.add(output(log, "a", () => turns.flushes.add(output(log, "b"))));
@@ -44,7 +44,7 @@ Deno.test("flushes: each turn has its own; what is added meanwhile comes in the 
   assertEquals(log, ["a", "b", "c"]);
 });
 
-Deno.test("flushes: what schedules is called as a function, as browsers demand of queueMicrotask", () => {
+Deno.test("flushes: the scheduler is called as a function without `this`, as browsers require for queueMicrotask", () => {
   const owners: unknown[] = [];
   const flushes = new Flushes(function (this: unknown): void {
     owners.push(this);
@@ -53,7 +53,7 @@ Deno.test("flushes: what schedules is called as a function, as browsers demand o
   assertEquals(owners, [undefined]);
 });
 
-Deno.test("flushes: one that throws keeps the others from nothing", async () => {
+Deno.test("flushes: one that throws does not affect the others", async () => {
   const turns = new Turns();
   const log: string[] = [];
   const error = new Error("a sink of the user's");
@@ -74,7 +74,7 @@ Deno.test("flushes: one that throws keeps the others from nothing", async () => 
   assertStrictEquals(uncaught[0], error);
 });
 
-Deno.test("flushes: in microtasks, or in ticks: after the pending microtasks", async () => {
+Deno.test("flushes: in microtasks, or in ticks, which run after the pending microtasks", async () => {
   for (const flushes of [inMicrotasks, inTicks]) {
     const log: string[] = [];
     const flushed = new Promise<void>((resolve) => flushes.add(output(log, "flush", resolve)));
@@ -89,7 +89,7 @@ Deno.test("flushes: in microtasks, or in ticks: after the pending microtasks", a
       log.push("microtasks");
     });
   });
-  // Where the platform has no ticks they are microtasks.
+  // Platforms without ticks use microtasks.
   const hasTicks = inTicks !== inMicrotasks;
   assertEquals(log, hasTicks ? ["microtasks", "flush"] : ["flush"]);
 });

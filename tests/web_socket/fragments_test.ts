@@ -5,7 +5,7 @@ import type { MessageInput } from "../../src/web_socket/web_socket_sink.ts";
 import { joined, utf8 } from "../support/bytes.ts";
 import { seededRandom } from "../support/random.ts";
 
-/** All pieces that a source is cut into. */
+/** Returns all pieces of a source. */
 async function piecesOf(chunks: Iterable<MessageInput>, isText: boolean): Promise<Uint8Array[]> {
   const fragments = new Fragments(pullFrom<MessageInput>([...chunks]), isText);
   const pieces: Uint8Array[] = [];
@@ -16,7 +16,7 @@ async function piecesOf(chunks: Iterable<MessageInput>, isText: boolean): Promis
   }
 }
 
-Deno.test("fragments: chunks of any size become pieces of 64 KiB at most, and none is empty", async () => {
+Deno.test("fragments: chunks of any size become pieces of at most 64 KiB, and none is empty", async () => {
   const bytes = seededRandom().bytes(200_000);
   for (const chunks of [[bytes], [bytes.subarray(0, 1), new Uint8Array(), bytes.subarray(1)]]) {
     const pieces = await piecesOf(chunks, false);
@@ -27,13 +27,13 @@ Deno.test("fragments: chunks of any size become pieces of 64 KiB at most, and no
   assertEquals(await piecesOf([new ArrayBuffer(0), ""], true), []);
 });
 
-Deno.test("fragments: a text is the same, wherever it is cut, as strings and as bytes", async () => {
+Deno.test("fragments: a text stays the same wherever it is cut, as strings and as bytes", async () => {
   const text = "aé€🎨".repeat(20_000);
   const random = seededRandom();
   const chunks: MessageInput[] = [];
   for (let at = 0; at < text.length;) {
     const size = random.integer(0, 9000);
-    // Behind the first half of a code point a string must follow.
+    // A string must follow the first half of a code point.
     chunks.push(text.slice(at, at += size));
   }
   assertEquals(joined(await piecesOf(chunks, true)), utf8(text));
@@ -43,7 +43,7 @@ Deno.test("fragments: a text is the same, wherever it is cut, as strings and as 
   assertEquals(joined(await piecesOf(cut, true)), bytes);
 });
 
-Deno.test("fragments: half a code point before bytes, or at the end, becomes U+FFFD", async () => {
+Deno.test("fragments: half a code point before bytes or at the end becomes U+FFFD", async () => {
   const half = "🎨".slice(0, 1);
   for (const chunks of [["a", half], [`a${half}`], [half, "a"]]) {
     const expected = utf8(new TextDecoder().decode(utf8(chunks.join(""))));
@@ -52,7 +52,7 @@ Deno.test("fragments: half a code point before bytes, or at the end, becomes U+F
   assertEquals(joined(await piecesOf([half, utf8("é")], true)), utf8("\ufffdé"));
 });
 
-Deno.test("fragments: invalid UTF-8 is refused in a text, and not checked in a binary message", async () => {
+Deno.test("fragments: invalid UTF-8 is rejected in a text, and not checked in a binary message", async () => {
   const bad = [[Uint8Array.of(0xff)], ["a", Uint8Array.of(0xe2, 0x82)], [
     Uint8Array.of(0xe2),
     "b",

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertFalse } from "@std/assert";
 import { InFlight } from "../../src/web_socket/in_flight.ts";
 
-Deno.test("in flight: payloads are released by write, when the transport has taken everything", () => {
+Deno.test("in flight: write releases the payloads after the transport has sent everything", () => {
   const inFlight = new InFlight(0);
   inFlight.add(104, 100, 104);
   inFlight.add(54, 50, 158);
@@ -15,14 +15,14 @@ Deno.test("in flight: payloads are released by write, when the transport has tak
   assertEquals(inFlight.payload(0), 0);
 });
 
-Deno.test("in flight: a write releases the payloads that the transport took meanwhile", () => {
+Deno.test("in flight: a write releases the payloads that the transport has sent meanwhile", () => {
   const inFlight = new InFlight(0);
   inFlight.add(104, 100, 104);
   inFlight.add(54, 50, 54);
   assertEquals(inFlight.payload(54), 50);
 });
 
-Deno.test("in flight: bytes that were buffered before a write are taken before it", () => {
+Deno.test("in flight: the transport sends bytes that were buffered before a write first", () => {
   const inFlight = new InFlight(300);
   inFlight.add(104, 100, 404);
   assertEquals(inFlight.payload(404), 100);
@@ -30,7 +30,7 @@ Deno.test("in flight: bytes that were buffered before a write are taken before i
   assertEquals(inFlight.payload(0), 0);
 });
 
-Deno.test("in flight: a Close is taken with the write that holds it", () => {
+Deno.test("in flight: a Close is sent with the write that contains it", () => {
   const inFlight = new InFlight(0);
   assertFalse(inFlight.hasClose(0));
   inFlight.add(104, 100, 104);

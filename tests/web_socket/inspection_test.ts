@@ -9,7 +9,7 @@ inspectAs(Sample.prototype, "Sample", ({ shown }) => ({ shown }));
 
 type Method = (...args: unknown[]) => string;
 
-Deno.test("inspection: each platform's way to print an object shows what was chosen", () => {
+Deno.test("inspection: each platform's printing of an object shows the chosen properties", () => {
   const sample = new Sample() as unknown as Record<symbol, Method>;
   const print = (value: unknown, options: unknown): string => JSON.stringify([value, options]);
   const node = sample[Symbol.for("nodejs.util.inspect.custom")]?.(2, { a: 1 }, print);
@@ -19,7 +19,7 @@ Deno.test("inspection: each platform's way to print an object shows what was cho
   assertEquals(Object.keys(sample), ["shown", "secret"]);
 });
 
-Deno.test("inspection: of a subprotocol, only its length", () => {
+Deno.test("inspection: it shows only the length of a subprotocol", () => {
   assertEquals([shownProtocol(null), shownProtocol("v2"), shownProtocol("graphql-ws")], [
     null,
     "… (2 characters)",

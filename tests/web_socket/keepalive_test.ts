@@ -9,7 +9,7 @@ import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { settled } from "../support/events.ts";
 import { rejection } from "../support/promises.ts";
 
-/** The least grace, in milliseconds: a peer is never given up in the very moment its time is up. */
+/** The minimum grace, in milliseconds: a peer is never given up at the exact moment its time ends. */
 const GRACE = 10;
 
 class Owner {
@@ -40,14 +40,14 @@ class Owner {
     this.keepalive.stop();
   }
 
-  /** The peer answers a ping; left out, the latest. */
+  /** The peer answers a ping: the latest one by default. */
   answer(index = this.pings.length - 1): void {
     this.keepalive.heard();
     this.keepalive.onPong(this.pings[index] ?? new Uint8Array(4));
   }
 }
 
-Deno.test("ping gives the round trip's time, and so does latency", async () => {
+Deno.test("ping resolves with the round-trip time, and latency has it too", async () => {
   const owner = new Owner();
   assertEquals(owner.keepalive.latency, null);
   const ping = owner.keepalive.ping();
@@ -59,13 +59,13 @@ Deno.test("ping gives the round trip's time, and so does latency", async () => {
   assertEquals(owner.clock.pending, 0);
 });
 
-Deno.test("ping with a signal that has aborted: nothing is sent", async () => {
+Deno.test("ping with an aborted signal sends nothing", async () => {
   const owner = new Owner();
   const ping = owner.keepalive.ping(undefined, AbortSignal.abort("enough"));
   assertEquals([await rejection(ping), owner.pings.length], ["enough", 0]);
 });
 
-Deno.test("S172 RFC 6455 §5.5.3: one Pong answers the pings before it, not those behind", async () => {
+Deno.test("S172 RFC 6455 §5.5.3: one Pong answers the pings before it, not later ones", async () => {
   const owner = new Owner();
   const first = owner.keepalive.ping();
   owner.clock.advance(5);
@@ -95,7 +95,7 @@ Deno.test("an unsolicited Pong is ignored", async () => {
   assertEquals(await ping, 0);
 });
 
-Deno.test("attack 9: pings that are never answered are bounded", async () => {
+Deno.test("attack 9: the number of unanswered pings is limited", async () => {
   const owner = new Owner();
   const pings = Array.from({ length: MAX_PENDING_PINGS }, () => owner.keepalive.ping());
   const error = await rejection(owner.keepalive.ping());
@@ -109,7 +109,7 @@ Deno.test("attack 9: pings that are never answered are bounded", async () => {
   assertEquals(await again, 0);
 });
 
-Deno.test("attack 9: of the regular pings that a busy peer never answers, only the latest is kept", () => {
+Deno.test("attack 9: only the latest regular ping is kept if a busy peer never answers", () => {
   const owner = new Owner(10);
   owner.start();
   for (let i = 0; i < 100; i++) {
@@ -124,7 +124,7 @@ Deno.test("attack 9: of the regular pings that a busy peer never answers, only t
   owner.keepalive.stop();
 });
 
-Deno.test("stop rejects the pending pings, and none is an unhandled rejection", async () => {
+Deno.test("stop rejects the pending pings, and causes no unhandled rejection", async () => {
   const owner = new Owner(10);
   owner.start();
   void owner.keepalive.ping();
@@ -134,7 +134,7 @@ Deno.test("stop rejects the pending pings, and none is an unhandled rejection", 
   assertEquals(owner.clock.pending, 0);
 });
 
-Deno.test("it pings each interval while the peer answers, and reports the latency", () => {
+Deno.test("it sends a ping each interval while the peer answers, and reports the latency", () => {
   for (const timeout of [1000, 300, 2000]) {
     const owner = new Owner(1000, timeout);
     owner.start();
@@ -149,7 +149,7 @@ Deno.test("it pings each interval while the peer answers, and reports the latenc
   }
 });
 
-Deno.test("G18 no sign of life: dead after the timeout and a little grace", () => {
+Deno.test("G18 a silent peer is dead after the timeout and a short grace", () => {
   const owner = new Owner(1000, 300);
   owner.start();
   owner.clock.advance(1300 + GRACE - 1);
@@ -158,7 +158,7 @@ Deno.test("G18 no sign of life: dead after the timeout and a little grace", () =
   assertEquals([owner.pings.length, owner.deaths, owner.clock.pending], [1, 1, 0]);
 });
 
-Deno.test("any bytes count as life, within the grace as well", () => {
+Deno.test("any bytes count as a sign of life, also during the grace", () => {
   const owner = new Owner(1000, 300);
   owner.start();
   for (let i = 1; i <= 300; i++) {
@@ -173,7 +173,7 @@ Deno.test("any bytes count as life, within the grace as well", () => {
   assertEquals([owner.deaths, late.deaths], [0, 0]);
 });
 
-Deno.test("bytes from before the ping are no answer to it", () => {
+Deno.test("bytes that arrived before the ping do not answer it", () => {
   const owner = new Owner(1000, 300);
   owner.start();
   owner.clock.advance(999);
@@ -182,14 +182,14 @@ Deno.test("bytes from before the ping are no answer to it", () => {
   assertEquals(owner.deaths, 1);
 });
 
-Deno.test("a timeout of 0: pings are sent, no peer is given up", () => {
+Deno.test("a timeout of 0: it sends pings and never gives up a peer", () => {
   const owner = new Owner(1000, 0);
   owner.start();
   owner.clock.advance(10_000);
   assertEquals([owner.pings.length, owner.deaths], [10, 0]);
 });
 
-Deno.test("while this end reads nothing the peer is not blamed", () => {
+Deno.test("the peer is not blamed while this end does not read", () => {
   const owner = new Owner(1000, 300);
   owner.start();
   owner.isReading = false;
@@ -201,26 +201,26 @@ Deno.test("while this end reads nothing the peer is not blamed", () => {
   assertEquals(owner.deaths, 1);
 });
 
-Deno.test("an interval's pings don't use up the user's, and one Pong answers both kinds", async () => {
+Deno.test("the regular pings do not use up the user's limit, and one Pong answers both kinds", async () => {
   const owner = new Owner(10, 0);
   owner.start();
   owner.clock.advance(10 * 2 * MAX_PENDING_PINGS);
   assertEquals(owner.pings.length, 2 * MAX_PENDING_PINGS);
   const ping = owner.keepalive.ping();
   owner.clock.advance(10);
-  // The answer to the keepalive's own, which was sent behind the user's.
+  // The answer to the keepalive's own ping, which was sent after the user's.
   owner.answer();
   assertEquals(await ping, 10);
 });
 
-Deno.test("attack 46: after a stall of the event loop, the received bytes are read before a peer is given up", () => {
+Deno.test("attack 46: after a stall of the event loop, received bytes are read before a peer is given up", () => {
   for (const stall of [301, 400, 1000, 60_000]) {
     const owner = new Owner(1000, 300);
     owner.start();
     owner.clock.advance(1000);
     owner.clock.stall(stall);
     assertEquals(owner.deaths, 0, `stall ${stall}`);
-    // What the peer sent meanwhile is read in the turn behind the timers.
+    // The bytes that the peer sent meanwhile are read in the turn after the timers.
     owner.answer();
     owner.clock.advance(1000);
     assertEquals(owner.deaths, 0, `stall ${stall}`);
@@ -228,7 +228,7 @@ Deno.test("attack 46: after a stall of the event loop, the received bytes are re
   }
 });
 
-Deno.test("attack 46: stall upon stall gives no peer up, a dead peer is found once they end", () => {
+Deno.test("attack 46: repeated stalls give up no peer, and a dead peer is found after they end", () => {
   const owner = new Owner(1000, 300);
   owner.start();
   owner.clock.advance(1000);
@@ -238,7 +238,7 @@ Deno.test("attack 46: stall upon stall gives no peer up, a dead peer is found on
   assertEquals(owner.deaths, 1);
 });
 
-Deno.test("a stall before the ping is due doesn't shorten the peer's time", () => {
+Deno.test("a stall before the next ping does not shorten the peer's time", () => {
   const owner = new Owner(1000, 300);
   owner.start();
   owner.clock.stall(5000);
@@ -249,7 +249,7 @@ Deno.test("a stall before the ping is due doesn't shorten the peer's time", () =
   assertEquals(owner.deaths, 0);
 });
 
-Deno.test("attack 47: no timer of the keepalive holds the process", () => {
+Deno.test("attack 47: no timer of the keepalive keeps the process alive", () => {
   const owner = new Owner(1000, 300);
   const running: unknown[] = [];
   Object.assign(owner.clock, { unref: (handle: unknown) => running.push(handle) });
@@ -259,7 +259,7 @@ Deno.test("attack 47: no timer of the keepalive holds the process", () => {
   assertFalse(running.includes(undefined));
 });
 
-Deno.test("a thousand connections that ping equally often wait for two timers at most", () => {
+Deno.test("a thousand connections with the same interval use at most two timers", () => {
   const clock = new ManualClock();
   const owners: Owner[] = [];
   for (let i = 0; i < 1000; i++) {
@@ -267,7 +267,7 @@ Deno.test("a thousand connections that ping equally often wait for two timers at
     clock.advance(1);
   }
   assert(clock.pending <= 2, `${clock.pending} timers`);
-  // Each at its own time: after i, and an interval.
+  // Each pings at its own time: after i, and after an interval.
   clock.advance(500);
   assertEquals(owners.filter(({ pings }) => pings.length === 1).length, 501);
   for (const owner of owners.slice(0, 501)) {
@@ -275,12 +275,12 @@ Deno.test("a thousand connections that ping equally often wait for two timers at
   }
   assert(clock.pending <= 3, `${clock.pending} timers`);
   clock.advance(1500);
-  // Of the first, those whose answer came 310 ms after their ping, or later; and all others.
+  // Every peer has left a ping unanswered by now.
   assertEquals(owners.filter(({ deaths }) => deaths === 0).length, 0);
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("connections of one clock stop one by one, and the others ping and die at their own time", () => {
+Deno.test("connections of one clock stop one by one, and the others ping and end at their own time", () => {
   const clock = new ManualClock();
   const [first, second, third] = [0, 1, 2].map(() => {
     const owner = new Owner(1000, 300, clock).start();

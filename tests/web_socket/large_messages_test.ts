@@ -41,7 +41,7 @@ const COMPRESSIONS: readonly string[] = zlibAbilities().available
 
 const pairs: Pair[] = [];
 
-/** A test whose channels end with it. */
+/** Defines a test whose channels end with it. */
 function test(name: string, body: () => Promise<void>): void {
   Deno.test(`large messages${name}`, async () => {
     try {
@@ -70,7 +70,7 @@ function pair(extensions = "", options: object = {}): Pair {
   return both;
 }
 
-/** Reads a message to its end, whole or in parts. */
+/** Reads a message to its end, either whole or in parts. */
 async function read(message: Message | IncomingMessage): Promise<[how: string, bytes: Uint8Array]> {
   if (typeof message === "string") return ["text whole", utf8(message)];
   if (message instanceof Uint8Array) return ["binary whole", new Uint8Array(message)];
@@ -99,11 +99,11 @@ async function nextLarge(channel: Streaming): Promise<IncomingMessage> {
 
 const TEXT = "aé€🎨 ".repeat(30_000);
 
-/** Content of a kind, so many bytes long, in chunks of a size. */
+/** Creates content of a kind, with `size` bytes. */
 function contentOf(kind: "text" | "binary", size: number): Uint8Array {
   if (kind === "binary") return Uint8Array.from({ length: size }, (_, i) => i * i >> 3);
   const whole = utf8(TEXT.slice(0, size));
-  // To the byte: what is left is ASCII.
+  // ASCII bytes fill the text up to the exact size.
   const text = new TextDecoder().decode(whole.subarray(0, size)).replace(/\ufffd/g, "");
   const bytes = utf8(text);
   return joined([bytes, new Uint8Array(size - bytes.length).fill(97)]);
@@ -125,7 +125,7 @@ for (const extensions of COMPRESSIONS) {
           const bytes = contentOf(kind, size);
           for (const chunk of size > 2000 ? [9973, size] : [1, 7, size + 1]) {
             const chunks = chunksOf(bytes, chunk);
-            // Empty chunks are no fragments of their own.
+            // Empty chunks do not become fragments of their own.
             const sent = from.sink.addMessage([new Uint8Array(), ...chunks], { kind });
             from.sink.add("behind it");
             const [how, got] = await read(await next(to));
@@ -137,7 +137,7 @@ for (const extensions of COMPRESSIONS) {
           }
         }
       }
-      // A message that is added at once is received like any other.
+      // The receiver treats a message from `add` in the same way.
       const whole = contentOf(kind, 200_000);
       client.sink.add(kind === "text" ? new TextDecoder().decode(whole) : whole);
       assertEquals(await read(await next(server)), [`${kind} parts`, whole]);
@@ -179,7 +179,7 @@ test(": text may be cut anywhere, as strings and as bytes", async () => {
   }
 });
 
-test(": other messages wait, Pings don't", async () => {
+test(": other messages wait behind it, but Pings do not", async () => {
   const { client, server } = pair();
   let go = () => {};
   const gate = new Promise<void>((resolve) => go = resolve);
@@ -216,7 +216,7 @@ test(": other messages wait, Pings don't", async () => {
   assertEquals(client.sink.bufferedAmount, 0);
 });
 
-test(": what is added while connecting keeps its place", async () => {
+test(": a message that is added while connecting keeps its position", async () => {
   const { local, foreign } = channelPair<Uint8Array>();
   const client = WebSocketChannel.connectOver(local, "ws://localhost/");
   client.sink.add("first");
@@ -241,7 +241,7 @@ test(": what is added while connecting keeps its place", async () => {
   client.terminate();
 });
 
-test(": a source is cancelled when connecting fails", async () => {
+test(": the source is cancelled when connecting fails", async () => {
   await assertNoUncaught(async () => {
     const { local } = channelPair<Uint8Array>();
     const client = WebSocketChannel.connectOver(local, "ws://localhost/");
@@ -254,13 +254,13 @@ test(": a source is cancelled when connecting fails", async () => {
   });
 });
 
-test(": the receiver's reader holds up the sender, and both hold little", async () => {
+test(": a slow reader holds up the sender, and both ends buffer little", async () => {
   for (const extensions of COMPRESSIONS) {
     const { client, server } = pair(extensions);
     let given = 0;
     const sent = client.sink.addMessage(
       async function* () {
-        // Other bytes each time: a window would make nothing of the same ones.
+        // Each chunk has different bytes, because compression would shrink repeated ones to almost nothing.
         for (; given < 500; given++) yield crypto.getRandomValues(new Uint8Array(10_000));
       }(),
       { kind: "binary" },
@@ -275,7 +275,7 @@ test(": the receiver's reader holds up the sender, and both hold little", async 
   }
 });
 
-test(": a bomb stays compressed until it is read, and counts with its compressed size", async () => {
+test(": a decompression bomb stays compressed until it is read, and counts with its compressed size", async () => {
   if (COMPRESSIONS.length === 1) return;
   const { client, server } = pair("permessage-deflate");
   client.sink.add(new Uint8Array(50_000_000));
@@ -289,7 +289,7 @@ test(": a bomb stays compressed until it is read, and counts with its compressed
   assertEquals(await next(server), "behind it");
 });
 
-test(": one that is cancelled is skipped, and the next one follows", async () => {
+test(": the channel skips a cancelled message, and delivers the next one", async () => {
   for (const extensions of COMPRESSIONS) {
     for (const how of ["cancel", "break", "discard", "main"]) {
       const { client, server } = pair(extensions);
@@ -298,7 +298,7 @@ test(": one that is cancelled is skipped, and the next one follows", async () =>
       });
       client.sink.add("behind it");
       if (how === "main") {
-        // A reader that doesn't read messages doesn't read parts of them either.
+        // A reader that discards messages also discards their parts.
         server.stream.discard();
         await sent;
         await client.sink.flush();
@@ -316,7 +316,7 @@ test(": one that is cancelled is skipped, and the next one follows", async () =>
   }
 });
 
-test(": one that waits for a reader is skipped when the reader leaves", async () => {
+test(": the channel skips a message without a reader when the channel's reader leaves", async () => {
   const { client, server } = pair();
   client.sink.add("first");
   const sent = client.sink.addMessage(chunksOf(new Uint8Array(500_000), 50_000), {
@@ -330,7 +330,7 @@ test(": one that waits for a reader is skipped when the reader leaves", async ()
   await client.ping();
 });
 
-test(": one that is being read can be read to its end after the channel's reader left", async () => {
+test(": a message can be read to its end after the channel's reader has left", async () => {
   const { client, server } = pair();
   const sent = client.sink.addMessage(chunksOf(new Uint8Array(500_000), 50_000), {
     kind: "binary",
@@ -346,7 +346,7 @@ test(": one that is being read can be read to its end after the channel's reader
   await sent;
 });
 
-test(": maxMessageSize counts, compressed or not", async () => {
+test(": maxMessageSize applies to it, compressed or not", async () => {
   for (const extensions of COMPRESSIONS) {
     for (const chunk of [5000, 100_000]) {
       const { client, server } = pair(extensions, { maxMessageSize: 50_000 });
@@ -368,10 +368,10 @@ test(": maxMessageSize counts, compressed or not", async () => {
   }
 });
 
-test(": text that isn't UTF-8 fails the connection in the middle", async () => {
+test(": text that is not UTF-8 fails the connection in the middle", async () => {
   for (const extensions of COMPRESSIONS) {
     const { client, server } = pair(extensions, { invalidText: "fail" });
-    // What this side sends is checked as well: so it goes as a message at once, with its kind changed by the test.
+    // The sender checks its text too, so it never sends these bytes.
     const bad = joined([utf8("a".repeat(5000)), Uint8Array.of(0xff), utf8("b".repeat(5000))]);
     await assertRejects(
       () => client.sink.addMessage([bad], { kind: "text" }),
@@ -426,7 +426,7 @@ for (const [name, source, text] of cut) {
   });
 }
 
-test(": a signal spares the connection while nothing was sent, and ends it afterwards", async () => {
+test(": a signal keeps the connection if nothing was sent, and ends it otherwise", async () => {
   await assertNoUncaught(async () => {
     const { client, server } = pair();
     const why = new Error("changed my mind");
@@ -519,7 +519,7 @@ for (const [name, end, sender, code] of endings) {
   }
 }
 
-test(": whole ones that wait when the connection ends can still be read", async () => {
+test(": queued messages that are complete can still be read after the connection has ended", async () => {
   const { client, server } = pair();
   await client.sink.addMessage(["x".repeat(2000)], { kind: "text" });
   void client.sink.close(1000);
@@ -530,7 +530,7 @@ test(": whole ones that wait when the connection ends can still be read", async 
   assertEquals((await server.closed).code, 1000);
 });
 
-test(": with listen, pause and resume as with any stream", async () => {
+test(": pause and resume work with listen, as with any stream", async () => {
   const { client, server } = pair();
   const seen: (string | number)[] = [];
   server.stream.listen((message) => {
@@ -594,7 +594,7 @@ test(": an invalid source or option is a TypeError, and the channel stays usable
   );
 });
 
-test(": an addStream beside one waits for it", async () => {
+test(": an addStream at the same time waits for it", async () => {
   const { client, server } = pair();
   const sent = client.sink.addMessage(chunksOf(new Uint8Array(200_000), 20_000), {
     kind: "binary",
@@ -606,7 +606,7 @@ test(": an addStream beside one waits for it", async () => {
   await Promise.all([sent, added]);
 });
 
-test(": replaced text, a transformed channel, and options of one message", async () => {
+test(": it works with replaced text, a transformed channel, and options of one message", async () => {
   const { client, server } = pair(COMPRESSIONS.at(1), { invalidText: "replace" });
   const derived = client.cast<string, string>();
   const parts = [utf8("é"), "x".repeat(3000)];
@@ -614,7 +614,7 @@ test(": replaced text, a transformed channel, and options of one message", async
   assertEquals((await read(await next(server)))[0], "text parts");
 });
 
-test(": where the transport can't, it says so", async () => {
+test(": a transport without the capability throws an UnsupportedError", async () => {
   const socket = {
     readyState: 1,
     binaryType: "blob",

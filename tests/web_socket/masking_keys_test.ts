@@ -4,7 +4,7 @@ import { randomMaskingKeys } from "../../src/web_socket/masking_keys.ts";
 Deno.test("masking keys are 32-bit numbers, and each is used once", () => {
   const keys = Array.from({ length: 5000 }, randomMaskingKeys);
   for (const key of keys) assertEquals(key | 0, key);
-  // Of 5,000 random ones two are alike with a chance of 0.3 %, three pairs with one in 10 million.
+  // Among 5,000 random keys, two are equal with a probability of 0.3 %, and three pairs with one of 1 in 10 million.
   assert(new Set(keys).size > keys.length - 3, `${new Set(keys).size}`);
 });
 

@@ -23,7 +23,7 @@ Deno.test("message: text and bytes of every kind can be sent", () => {
   ) checkMessage(message);
 });
 
-Deno.test("message C49 C50 (changed) anything else is a TypeError that says what it got", () => {
+Deno.test("message C49 C50 (changed) anything else is a TypeError that names the received value", () => {
   for (
     const [value, name] of [
       [42, "42"],
@@ -52,7 +52,7 @@ Deno.test("message C49 C50 (changed) anything else is a TypeError that says what
   assert(nameless.message.startsWith("Cannot add: a message must be a string"));
 });
 
-Deno.test("message: utf8Length is what an encoder makes of it", () => {
+Deno.test("message: utf8Length is the length of an encoder's output", () => {
   const encoder = new TextEncoder();
   const texts = [
     "",
@@ -83,7 +83,7 @@ Deno.test("message: utf8Length is what an encoder makes of it", () => {
   }
 });
 
-Deno.test("early messages: in order, with their options, counted in bytes", () => {
+Deno.test("early messages: they keep their order and options, and count in bytes", () => {
   const early = new CountedQueue<EarlyMessage>();
   keepMessage(early, "é", undefined);
   keepMessage(early, Uint8Array.of(1, 2, 3), { compress: false });
@@ -94,7 +94,7 @@ Deno.test("early messages: in order, with their options, counted in bytes", () =
   assertEquals(early.length, 0);
 });
 
-Deno.test("early messages: the caller's bytes aren't kept, nor those of a part of a buffer", () => {
+Deno.test("early messages: the queue does not keep the caller's bytes, nor a view's buffer", () => {
   const early = new CountedQueue<EarlyMessage>();
   const bytes = Uint8Array.of(1, 2, 3, 4);
   keepMessage(early, bytes.subarray(1, 3), undefined);
@@ -104,7 +104,7 @@ Deno.test("early messages: the caller's bytes aren't kept, nor those of a part o
   assertEquals(early.shift().message, Uint8Array.of(1, 2, 3, 4));
 });
 
-Deno.test("early messages: what is dropped was never sent, so it counts still", () => {
+Deno.test("early messages: dropped messages were never sent, so they still count", () => {
   const early = new CountedQueue<EarlyMessage>();
   keepMessage(early, "abc", undefined);
   early.drop();

@@ -15,7 +15,7 @@ function started(rule: Partial<RateRule>): { rate: MessageRate; clock: ManualClo
   return { rate: new MessageRate(whole, clock), clock };
 }
 
-Deno.test("message rate: each kind has its own bucket, and the longer wait counts", () => {
+Deno.test("message rate: each kind has its own bucket, and the longer wait applies", () => {
   const { rate, clock } = started({ messages: 2, bytes: 100, verdictOn: () => "pause" });
   const take = (kind: "messages" | "bytes", amount: number) => rate.take(kind, amount, null);
   assertEquals([take("messages", 1), take("bytes", 100), take("messages", 1)], [
@@ -30,7 +30,7 @@ Deno.test("message rate: each kind has its own bucket, and the longer wait count
   assertEquals(rate.wait, 0);
 });
 
-Deno.test("message rate: with a pause in any case there is one before the message that is too much", () => {
+Deno.test("message rate: if the verdict is always to pause, it pauses before the message that exceeds the limit", () => {
   const { rate, clock } = started({ messages: 2, isPausing: true, verdictOn: () => "pause" });
   const take = () => rate.take("messages", 1, null);
   assertEquals([take(), take(), rate.wait], ["allow", "pause", 500]);
@@ -38,7 +38,7 @@ Deno.test("message rate: with a pause in any case there is one before the messag
   assertEquals([rate.wait, take(), rate.wait], [0, "pause", 500]);
 });
 
-Deno.test("message rate: what a verdict lets through is forgiven; an error has the numbers", () => {
+Deno.test("message rate: allowed excess is forgiven, and an error has the numbers", () => {
   const { rate } = started({ bytes: 10, verdictOn: () => "allow" });
   assertEquals([rate.take("bytes", 25, null), rate.wait], ["allow", 0]);
   assertEquals(rate.take("messages", 1000, null), "allow");
@@ -49,7 +49,7 @@ Deno.test("message rate: what a verdict lets through is forgiven; an error has t
   assertEquals(message, "The peer's input within 1000 ms exceeds rateLimit.bytes (10 bytes)");
 });
 
-Deno.test("message rate: a function's faults are reported, and close", () => {
+Deno.test("message rate: errors of the user's function are reported, and close the channel", () => {
   const faults: unknown[] = [];
   const fail = (error: unknown): void => void faults.push(error);
   const thrown = new Error("broken");

@@ -23,10 +23,10 @@ import { FakeWire } from "./support.ts";
 interface Opening {
   readonly wire: FakeWire;
   readonly exchange: Exchange;
-  /** The request's head. */
+  /** The head of the request. */
   readonly head: string;
   readonly opened: Promise<Opened>;
-  /** What a server answers. */
+  /** A server's response. */
   answer(text: string): void;
   accept(extra?: string): string;
 }
@@ -58,7 +58,7 @@ function open(): Opening {
   };
 }
 
-/** The error of an attempt that has failed. */
+/** The error of a failed attempt. */
 async function errorOf({ opened }: Opening): Promise<ConnectError> {
   assert(await settled(opened));
   const error = await opened.catch((error: unknown) => error);
@@ -67,7 +67,7 @@ async function errorOf({ opened }: Opening): Promise<ConnectError> {
   return error;
 }
 
-Deno.test("opening handshake: the request has what the options say", () => {
+Deno.test("opening handshake: the request contains what the options specify", () => {
   const { head } = open();
   assert(head.startsWith("GET /path HTTP/1.1\r\n"));
   for (
@@ -78,7 +78,7 @@ Deno.test("opening handshake: the request has what the options say", () => {
   assertMatch(head, /Sec-WebSocket-Extensions: permessage-deflate/);
 });
 
-Deno.test("opening handshake RFC 6455 §4.1: each request has a key of its own", () => {
+Deno.test("opening handshake RFC 6455 §4.1: each request has its own key", () => {
   const keys = new Set<string>();
   for (let i = 0; i < 1000; i++) {
     const key = /Sec-WebSocket-Key: (\S+)/.exec(open().head)?.[1] ?? "";
@@ -88,7 +88,7 @@ Deno.test("opening handshake RFC 6455 §4.1: each request has a key of its own",
   assertEquals(keys.size, 1000);
 });
 
-Deno.test("opening handshake attack 28: an answer that agrees, in any chunks, and frames behind it", async () => {
+Deno.test("opening handshake attack 28: an accepting response in chunks of any size, with frames after it", async () => {
   const whole = open();
   whole.answer(whole.accept("Sec-WebSocket-Protocol: a\r\nSet-Cookie: b\r\n") + "frames");
   const { agreement, response } = await whole.opened;
@@ -102,7 +102,7 @@ Deno.test("opening handshake attack 28: an answer that agrees, in any chunks, an
   assertEquals(bytewise.exchange.hasRest, false);
 });
 
-Deno.test("opening handshake attack 28: a wrong Sec-WebSocket-Accept fails it, with any bytes behind", async () => {
+Deno.test("opening handshake attack 28: a wrong Sec-WebSocket-Accept fails the handshake, with any bytes after it", async () => {
   const opening = open();
   opening.answer(opening.accept().replace(/Accept: \S+/, `Accept: ${signKey("x")}`) + "frames");
   const error = await errorOf(opening);
@@ -110,7 +110,7 @@ Deno.test("opening handshake attack 28: a wrong Sec-WebSocket-Accept fails it, w
   assertEquals([error.status, error.retryable, error.response?.body.length], [101, false, 0]);
 });
 
-Deno.test("opening handshake: an answer that is no HTTP", async () => {
+Deno.test("opening handshake: a response that is not HTTP", async () => {
   const opening = open();
   opening.answer("SSH-2.0-OpenSSH_9.2\r\n");
   const error = await errorOf(opening);
@@ -123,7 +123,7 @@ Deno.test("opening handshake: an answer that is no HTTP", async () => {
   assertInstanceOf(error.cause, HandshakeError);
 });
 
-Deno.test("opening handshake: a refusal is reported when its body is whole", async () => {
+Deno.test("opening handshake: it reports a refusal when the body is complete", async () => {
   const opening = open();
   opening.answer("HTTP/1.1 503 Busy\r\nContent-Length: 5\r\nRetry-After: 7\r\n\r\nhel");
   assertEquals(await settled(opening.opened), false);
@@ -135,7 +135,7 @@ Deno.test("opening handshake: a refusal is reported when its body is whole", asy
   assertEquals(error.response?.headers.get("retry-after"), "7");
 });
 
-Deno.test("opening handshake: a refusal without a phrase, or one that says not to try again", async () => {
+Deno.test("opening handshake: a refusal without a reason phrase, or one that forbids another attempt", async () => {
   const opening = open();
   opening.answer("HTTP/1.1 404\r\nContent-Length: 0\r\n\r\n");
   const error = await errorOf(opening);
@@ -151,7 +151,7 @@ Deno.test("opening handshake: a refusal whose body ends with the connection", as
   assertEquals(new TextDecoder().decode(error.response?.body), "because");
 });
 
-Deno.test("opening handshake: a connection that ends before the answer", async () => {
+Deno.test("opening handshake: a connection that ends before the response", async () => {
   const lost = open();
   lost.answer("HTTP/1.1 101 Switching");
   const cause = Object.assign(new Error("reset"), { code: "ECONNRESET" });

@@ -11,7 +11,7 @@ import { readConnectOptions } from "../../src/web_socket/read_options.ts";
 const readKinds = (options: unknown): ConnectOptions =>
   readClientKinds(options as ConnectOptions, CONNECT_KINDS);
 
-Deno.test("kinds of options: what is unknown, of another type or out of range, with the reader's own words", () => {
+Deno.test("kinds of options: unknown, mistyped and out-of-range options cause an error that names the caller's function", () => {
   const wrong: unknown[] = [
     { nonsense: 1 },
     { headers: 1 },
@@ -39,7 +39,7 @@ Deno.test("kinds of options: an option that is an object is kept unchanged", () 
   assertThrows(() => readConnectOptions(options as unknown as ConnectOptions));
 });
 
-Deno.test("kinds of options: those of from, and a timeout of pings without pings", () => {
+Deno.test("kinds of options: the options of from, and pingTimeout without pingInterval", () => {
   assertEquals(readFromOptions({ maxQueueSize: 1 }), { maxQueueSize: 1 });
   assertThrows(() => readFromOptions({ headers: {} } as never), TypeError, "headers");
   checkPings({ pingInterval: 1, pingTimeout: 1 });

@@ -5,7 +5,7 @@ import { type FragmentTransport, OutgoingQueue } from "../../src/web_socket/outg
 import { deferred, rejection } from "../support/promises.ts";
 import { until } from "../support/turns.ts";
 
-/** A queue over a transport that notes what is sent, and that has room when the test says so. */
+/** A queue over a transport that records what is sent, and has room when the test allows it. */
 function queue() {
   const sent: string[] = [];
   const seen: string[] = [];
@@ -33,7 +33,7 @@ function queue() {
   return { outgoing, transport, sent, seen, open };
 }
 
-Deno.test("outgoing queue: fragments, and an empty last one. RFC 6455 §5.4", async () => {
+Deno.test("outgoing queue: it sends fragments, and an empty last one. RFC 6455 §5.4", async () => {
   const { outgoing, sent, seen } = queue();
   const text = new OutgoingMessage(["a", "bc"], { kind: "text" });
   outgoing.start(text);
@@ -49,7 +49,7 @@ Deno.test("outgoing queue: fragments, and an empty last one. RFC 6455 §5.4", as
   assertEquals([seen, outgoing.hasBegun], [["sent", "sent", "sent"], false]);
 });
 
-Deno.test("outgoing queue: what is added meanwhile is kept, in order, and counted", () => {
+Deno.test("outgoing queue: messages that are added meanwhile stay in order and count", () => {
   const { outgoing } = queue();
   const bytes = Uint8Array.of(1, 2);
   const streamed = new OutgoingMessage(["a"], { kind: "text" });
@@ -67,7 +67,7 @@ Deno.test("outgoing queue: what is added meanwhile is kept, in order, and counte
   assertEquals([outgoing.length, outgoing.size], [0, 0]);
 });
 
-Deno.test("outgoing queue: nothing is pulled while there is no room", async () => {
+Deno.test("outgoing queue: it does not read the source while there is no room", async () => {
   const { outgoing, transport, sent, seen, open } = queue();
   let pulled = 0;
   const message = new OutgoingMessage(
@@ -90,7 +90,7 @@ Deno.test("outgoing queue: nothing is pulled while there is no room", async () =
   assertEquals(sent, ["1 1", "0 1", "0 1", "0 fin 0"]);
 });
 
-Deno.test("outgoing queue: a source that fails, an abort before and behind the first fragment, and an end", async () => {
+Deno.test("outgoing queue: a failing source, an abort before and after the first fragment, and an end", async () => {
   const failing = queue();
   const failed = new OutgoingMessage(
     function* () {

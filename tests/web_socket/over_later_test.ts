@@ -26,10 +26,10 @@ import { ManualClock } from "../../src/testing/manual_clock.ts";
 
 type Bytes = StreamChannel<Uint8Array>;
 
-/** The module as it is loaded for real. */
+/** The real module. */
 const REAL = { load: (): Promise<LoadedOver> => import("../../src/web_socket/loaded_over.ts") };
 
-/** A load that ends when asked to. */
+/** A load that the test completes. */
 class Loading {
   readonly load: () => Promise<LoadedOver>;
   finish: () => Promise<void> = () => Promise.resolve();
@@ -67,7 +67,7 @@ for (const [name, make] of pairs) {
       const bytes = Uint8Array.of(1, 2, 3);
       assert(channel.sink.add("text"));
       assert(channel.sink.add(bytes));
-      // The caller's bytes are the caller's.
+      // The channel does not change the caller's bytes.
       bytes.fill(9);
       assertEquals(channel.sink.bufferedAmount, 7);
       const ping = channel.ping();
@@ -88,7 +88,7 @@ for (const [name, make] of pairs) {
   }
 }
 
-Deno.test("over later: what is sent and closed before all is loaded arrives, then the Close", async () => {
+Deno.test("over later: messages and a close from before loading arrive, followed by the Close", async () => {
   const { local, foreign } = channelPair<Uint8Array>();
   const loading = new Loading();
   const channel = overLater(local, { side: "client" }, loading);
@@ -110,7 +110,7 @@ Deno.test("over later: what is sent and closed before all is loaded arrives, the
   });
 });
 
-Deno.test("over later: what fills the sink waits for room, and drains when all is loaded", async () => {
+Deno.test("over later: a full sink waits for room, and drains after loading", async () => {
   const { local, foreign } = channelPair<Uint8Array>();
   const loading = new Loading();
   const channel = overLater(local, { side: "client", highWaterMark: 4 }, loading);
@@ -126,7 +126,7 @@ Deno.test("over later: what fills the sink waits for room, and drains when all i
   await channel.sink.close();
 });
 
-Deno.test("over later: terminated, or timed out while closing, before all is loaded", async () => {
+Deno.test("over later: terminated, or closeTimeout passes, before loading is done", async () => {
   for (const end of ["terminate", "close"] as const) {
     const { local, foreign } = channelPair<Uint8Array>();
     const clock = new ManualClock();
@@ -144,7 +144,7 @@ Deno.test("over later: terminated, or timed out while closing, before all is loa
     const by = end === "terminate" ? "local" : "timeout";
     assertEquals([wasClean, dropped, initiator], [false, 4, by]);
     await assertRejects(() => ping, WebSocketChannelError);
-    // The bytes are let go of, and what is loaded then does nothing.
+    // The bytes are released, and the loaded module does nothing afterwards.
     assert((await foreign.stream.next()).done);
     await loading.finish();
     assertEquals(clock.pending, 0);
@@ -194,7 +194,7 @@ Deno.test("over later: arguments are checked at once, as by over", () => {
     UnsupportedError,
   );
   assertEquals(error.capability, "permessage-deflate");
-  // Nothing has taken the right to read.
+  // The bytes have no reader yet.
   local.stream.listen(() => {});
   assertInvalidState(() => overLater(local, { side: "client" }, REAL));
 });
@@ -215,7 +215,7 @@ Deno.test("over later: Web Streams are locked at once", async () => {
   await channel.sink.close();
 });
 
-/** A server's end that answers one opening handshake. */
+/** A server's end that responds to one opening handshake. */
 async function answer({ stream, sink }: Bytes): Promise<WebSocketChannel> {
   const head = new TextDecoder().decode((await stream.next()).value);
   const key = /^sec-websocket-key: (.*)$/im.exec(head)?.[1] ?? "";
@@ -242,7 +242,7 @@ async function answer({ stream, sink }: Bytes): Promise<WebSocketChannel> {
   return over(rest as Bytes, { side: "server" });
 }
 
-Deno.test("connectOver later: connects when all is loaded, and sends what was added before", async () => {
+Deno.test("connectOver later: it connects after loading, and sends the messages that were added before", async () => {
   const { local, foreign } = channelPair<Uint8Array>();
   const loading = new Loading();
   const channel = connectOverLater(local, "ws://host/path", {}, loading);
@@ -270,7 +270,7 @@ Deno.test("connectOver later: a load that fails is a ConnectError, and ends the 
   assert((await foreign.stream.next()).done);
 });
 
-Deno.test("connectOver later: closed, timed out or aborted before everything is loaded", async () => {
+Deno.test("connectOver later: closed, timed out or aborted before loading is done", async () => {
   for (const how of ["close", "terminate", "timeout", "signal", "aborted"] as const) {
     const { local, foreign } = channelPair<Uint8Array>();
     const clock = new ManualClock();
@@ -305,7 +305,7 @@ Deno.test("connectOver later: arguments are checked at once, as by connectOver",
   assertInvalidState(() => connectOverLater(local, "ws://host", {}, REAL));
 });
 
-Deno.test("over later: the module that is loaded is the real one", async () => {
+Deno.test("over later: it loads the real module", async () => {
   const { local, foreign } = channelPair<Uint8Array>();
   const client = overLater(local, { side: "client" }, REAL);
   const server = overLater(foreign, { side: "server" }, { ...REAL, clock: systemClock });
@@ -314,7 +314,7 @@ Deno.test("over later: the module that is loaded is the real one", async () => {
   await client.sink.close();
 });
 
-Deno.test("connectOver later: what is malformed in header fields and compression rejects ready", async () => {
+Deno.test("connectOver later: malformed header fields and compression options reject ready", async () => {
   const wrong = [{ headers: { "a b": "c" } }, { compression: { level: 99 } }, { origin: "\n" }];
   for (const options of wrong) {
     const { local, foreign } = channelPair<Uint8Array>();

@@ -45,7 +45,7 @@ function ends(
   };
 }
 
-/** Messages both ways, then a closing handshake that `closer` begins. */
+/** Exchanges messages both ways; then `closer` starts the closing handshake. */
 async function assertConverses(
   { client, server }: Ends,
   closer: "client" | "server",
@@ -128,7 +128,7 @@ Deno.test("G28 over Web Streams, and over a WebSocket in a WebSocket", async () 
   assert((await outer.client.closed).wasClean);
 });
 
-Deno.test("both ends close at once: clean, begun here, at either end", async () => {
+Deno.test("both ends close at once: each end is clean, and reports itself as the initiator", async () => {
   const { client, server, clock } = ends(channelPair<Uint8Array>());
   void client.sink.close(3000, "mine");
   void server.sink.close(3001, "its");
@@ -140,7 +140,7 @@ Deno.test("both ends close at once: clean, begun here, at either end", async () 
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("a sink closes behind the peer's Close, though readable was read and has no reader", async () => {
+Deno.test("a sink closes after the peer's Close, even if nothing reads its readable", async () => {
   for (const first of [true, false]) {
     const { client, server } = ends(channelPair());
     if (first) assertFalse(client.readable.locked);
@@ -152,7 +152,7 @@ Deno.test("a sink closes behind the peer's Close, though readable was read and h
   }
 });
 
-Deno.test("another caller closes the bytes while there is no reader: the channel ends, nothing is lost", async () => {
+Deno.test("if another caller closes the bytes while there is no reader, the channel ends without losing a message", async () => {
   const { local, foreign } = channelPair<Uint8Array>({ highWaterMark: 1 });
   const server = over(foreign, { side: "server", highWaterMark: 1 }, new ManualClock());
   const message = frame({ opcode: 1, payload: "A", key: KEY });
@@ -165,7 +165,7 @@ Deno.test("another caller closes the bytes while there is no reader: the channel
   assertEquals([await nextMessage(server), await nextMessage(server)], ["A", "A"]);
 });
 
-Deno.test("S156 S157 an open channel at once: protocol and extensions are the given ones", async () => {
+Deno.test("S156 S157 the channel is open at once, with the given protocol and extensions", async () => {
   const { local } = channelPair<Uint8Array>();
   const channel = over(local, { side: "server", protocol: "v2" });
   assertEquals([channel.state, channel.protocol, channel.extensions], ["open", "v2", ""]);
@@ -196,7 +196,7 @@ Deno.test("the channel has the capability terminate if its bytes can be destroye
   assertEquals(bytes.log, ["cancel", "destroy"]);
 });
 
-Deno.test("S155 options that make no sense throw at once, and the bytes stay untouched", () => {
+Deno.test("S155 invalid options throw at once, and the bytes stay untouched", () => {
   const { local } = channelPair<Uint8Array>();
   const wrong: [unknown, new () => Error][] = [
     [{}, TypeError],
@@ -218,7 +218,7 @@ Deno.test("S155 options that make no sense throw at once, and the bytes stay unt
   }
   assertThrows(() => connectOver(local, "ws://host", { maxMessageSize: -1 }), RangeError);
   assertThrows(() => connectOver(local, "ftp://host"), SyntaxError);
-  // It could still be read.
+  // The bytes can still be read.
   local.stream.listen(() => {});
 });
 
@@ -227,7 +227,7 @@ Deno.test("S155 options that make no sense throw at once, and the bytes stay unt
 const DEFLATE = "permessage-deflate";
 const TEXT = JSON.stringify({ words: Array(200).fill("compressible ") });
 
-/** How many bytes a channel sends for each message. */
+/** Returns how many bytes a channel sends for each message. */
 function sizes(options: OverOptions, send: (channel: WebSocketChannel) => void): Promise<number[]> {
   const bytes = new FakeBytes();
   const channel = over(bytes, options);
@@ -238,7 +238,7 @@ function sizes(options: OverOptions, send: (channel: WebSocketChannel) => void):
   });
 }
 
-Deno.test("S197 compression that the handshake agreed on is used, both ways", async () => {
+Deno.test("S197 both ends use the compression that the handshake agreed on", async () => {
   if (!zlibAbilities().available) return;
   for (const parameters of ["", "; server_no_context_takeover; client_max_window_bits=9"]) {
     const both = ends(channelPair<Uint8Array>(), { extensions: DEFLATE + parameters });
@@ -253,7 +253,7 @@ Deno.test("S197 compression that the handshake agreed on is used, both ways", as
   }
 });
 
-Deno.test("a message is compressed from the threshold on, unless it opts out", async () => {
+Deno.test("messages are compressed from the threshold on, unless they opt out", async () => {
   if (!zlibAbilities().available) return;
   const large = "x".repeat(1024);
   const small = "x".repeat(1023);
@@ -275,14 +275,14 @@ Deno.test("a message is compressed from the threshold on, unless it opts out", a
   assertLess(all[0] ?? Infinity, 20);
 });
 
-Deno.test("the level is the user's; without an agreement nothing is compressed", async () => {
+Deno.test("the user chooses the level; without an agreement nothing is compressed", async () => {
   if (!zlibAbilities().available) return;
   const send = ({ sink }: WebSocketChannel): void => void sink.add(TEXT);
   const [raw] = await sizes({ side: "server", compression: { threshold: 0 } }, send);
   assertEquals(raw, TEXT.length);
   const level = (n: number): Promise<number[]> =>
     sizes({ side: "server", extensions: DEFLATE, compression: { level: n } }, send);
-  // What doesn't get smaller is sent as it is.
+  // A message that does not shrink is sent uncompressed.
   assertEquals(await level(0), [TEXT.length]);
   assertLess((await level(9))[0] ?? Infinity, 200);
 });
@@ -322,7 +322,7 @@ async function failure(channel: WebSocketChannel): Promise<ConnectError> {
   return error;
 }
 
-Deno.test("handshake: the request goes out, the channel opens with the answer", async () => {
+Deno.test("handshake: the channel sends the request, and opens with the response", async () => {
   const bytes = new FakeBytes();
   const { channel, clock, answer, accept } = shake({ protocols: ["a", "b"] }, bytes);
   assertEquals([channel.state, channel.protocol, channel.response], ["connecting", null, null]);
@@ -339,7 +339,7 @@ Deno.test("handshake: the request goes out, the channel opens with the answer", 
   channel.terminate();
 });
 
-Deno.test("ping while connecting waits for the handshake; where that fails it rejects likewise", async () => {
+Deno.test("a ping while connecting waits for the handshake, and rejects if that fails", async () => {
   const { channel, bytes, answer, accept } = shake();
   const ping = channel.ping();
   await microtasks();
@@ -357,7 +357,7 @@ Deno.test("ping while connecting waits for the handshake; where that fails it re
   assertStrictEquals(await lost.catch((error) => error), await failure(refused.channel));
 });
 
-Deno.test("a ping is answered when a listener sends it for a message that arrived with the 101", async () => {
+Deno.test("a listener's ping for a message that arrived with the 101 is answered", async () => {
   const { channel, bytes, clock, answer, accept } = shake({ pingInterval: 1000 });
   let ping: Promise<number> | undefined;
   channel.stream.listen(() => ping = channel.ping());
@@ -376,7 +376,7 @@ Deno.test("a ping is answered when a listener sends it for a message that arrive
   channel.terminate();
 });
 
-Deno.test("a Close that came with the 101, and waits for the reader: no Ping is sent", async () => {
+Deno.test("if a Close arrived with the 101 and waits for the reader, no Ping is sent", async () => {
   const { channel, bytes, clock, answer, accept } = shake({ pingInterval: 1000 });
   const held: (() => void)[] = [];
   Channel.coreOf(channel)!.onEarlyEnding = (conclude) => held.push(conclude);
@@ -392,7 +392,7 @@ Deno.test("a Close that came with the 101, and waits for the reader: no Ping is 
   assert((await channel.closed).wasClean);
 });
 
-Deno.test("attack 28: frames behind the 101 are delivered, with any chunks", async () => {
+Deno.test("attack 28: frames after the 101 are delivered, in chunks of any size", async () => {
   const frames = joined([
     frame({ opcode: 1, payload: "one" }),
     frame({ opcode: 2, payload: "two" }),
@@ -411,7 +411,7 @@ Deno.test("attack 28: frames behind the 101 are delivered, with any chunks", asy
   }
 });
 
-Deno.test("attack 28: a wrong Accept fails, and nothing behind it is parsed", async () => {
+Deno.test("attack 28: a wrong Accept fails the handshake, and nothing after it is parsed", async () => {
   const { channel, bytes, clock, answer, accept } = shake();
   const wrong = accept().replace(/Accept: \S+/, "Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
   answer(joined([utf8(wrong), frame({ opcode: 1, payload: "injected" })]));
@@ -422,7 +422,7 @@ Deno.test("attack 28: a wrong Accept fails, and nothing behind it is parsed", as
   assertEquals([bytes.log, clock.pending, channel.response], [["cancel", "destroy"], 0, null]);
 });
 
-Deno.test("a refusal with a body of known length, chunked, or up to the end", async () => {
+Deno.test("a refusal's body with a known length, chunked, or up to the end", async () => {
   const cases: [fields: string, wire: string, ends: boolean][] = [
     ["Content-Length: 7\r\n", "because", false],
     ["Transfer-Encoding: chunked\r\n", "4\r\nbeca\r\n3\r\nuse\r\n0\r\n\r\n", false],
@@ -443,7 +443,7 @@ Deno.test("a refusal with a body of known length, chunked, or up to the end", as
   }
 });
 
-Deno.test("attack 26: a refusal's endless body is cut at 64 KiB", async () => {
+Deno.test("attack 26: an endless body of a refusal is cut off at 64 KiB", async () => {
   const { channel, bytes, clock, answer } = shake();
   answer("HTTP/1.1 403 Forbidden\r\n\r\n");
   for (let i = 0; i < 100 && channel.state !== "closed"; i++) bytes.receive(new Uint8Array(10_000));
@@ -451,7 +451,7 @@ Deno.test("attack 26: a refusal's endless body is cut at 64 KiB", async () => {
   assertEquals([error.response?.body.length, error.retryable, clock.pending], [65536, false, 0]);
 });
 
-Deno.test("a refusal's body that never ends: reported after closeTimeout, with its beginning", async () => {
+Deno.test("a refusal whose body never ends is reported after closeTimeout, with the beginning of the body", async () => {
   const { channel, clock, answer } = shake({ closeTimeout: 100 });
   answer("HTTP/1.1 403 Forbidden\r\nContent-Length: 9\r\n\r\nhalf");
   clock.advance(99);
@@ -462,7 +462,7 @@ Deno.test("a refusal's body that never ends: reported after closeTimeout, with i
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("the attempt's own end while a refusal's body comes: the attempt's error", async () => {
+Deno.test("if the attempt ends while a refusal's body arrives, the attempt's error is reported", async () => {
   const { channel, clock, answer } = shake({ connectTimeout: 50, closeTimeout: 100 });
   answer("HTTP/1.1 403 Forbidden\r\nContent-Length: 9\r\n\r\nhalf");
   clock.advance(50);
@@ -471,7 +471,7 @@ Deno.test("the attempt's own end while a refusal's body comes: the attempt's err
   assertEquals((await channel.closed).initiator, "timeout");
 });
 
-Deno.test("no answer at all: TimeoutError that names the phase; a signal: its reason", async () => {
+Deno.test("without a response: a TimeoutError names the phase, and a signal rejects with its reason", async () => {
   const silent = shake({ connectTimeout: 50 });
   silent.clock.advance(50);
   const error = await silent.channel.ready.catch((error) => error);
@@ -486,7 +486,7 @@ Deno.test("no answer at all: TimeoutError that names the phase; a signal: its re
   assertEquals(aborted.clock.pending, 0);
 });
 
-Deno.test("what was written before, by another caller, is waited for like what arrives after it", async () => {
+Deno.test("bytes that another caller wrote before are awaited like later ones", async () => {
   const bytes = new FakeBytes();
   bytes.full = true;
   bytes.sink.add(new Uint8Array(200));
@@ -500,7 +500,7 @@ Deno.test("what was written before, by another caller, is waited for like what a
   channel.terminate();
 });
 
-Deno.test("bytes with another reader: an InvalidStateError at once, and they are left alone", () => {
+Deno.test("bytes with another reader cause an InvalidStateError at once, and stay untouched", () => {
   const bytes = new FakeBytes();
   bytes.stream.listen(() => {});
   assertInvalidState(() => over(bytes, { side: "client" }));
@@ -508,7 +508,7 @@ Deno.test("bytes with another reader: an InvalidStateError at once, and they are
   assertEquals([bytes.log, bytes.sent()], [[], ""]);
 });
 
-Deno.test("a signal that has aborted before: nothing is sent, the channel of bytes is released", async () => {
+Deno.test("a signal that has already aborted: nothing is sent, and the bytes are released", async () => {
   for (const canDestroy of [true, false]) {
     const bytes = new FakeBytes({ canDestroy });
     const { channel } = shake({ signal: AbortSignal.abort("no") }, bytes);
@@ -517,7 +517,7 @@ Deno.test("a signal that has aborted before: nothing is sent, the channel of byt
   }
 });
 
-Deno.test("the bytes end before the answer", async () => {
+Deno.test("the bytes end before the response", async () => {
   const { channel, bytes, clock, answer } = shake();
   answer("HTTP/1.1 101 Swi");
   const cause = new Error("reset");
@@ -536,7 +536,7 @@ Deno.test("closing while the handshake is in flight", async () => {
   assertEquals([bytes.sent(), bytes.log], ["", ["cancel", "destroy"]]);
 });
 
-Deno.test("compression is offered when wished for, and used when agreed", async () => {
+Deno.test("the client offers compression if requested, and uses it if agreed", async () => {
   if (!zlibAbilities().available) return;
   const { channel, bytes, answer, accept } = shake({ compression: true });
   answer(accept("Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=10\r\n"));

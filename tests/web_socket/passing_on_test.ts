@@ -1,4 +1,4 @@
-/** Messages in parts through `relay` and `pipe`, over real sockets: two in a row, and every way to end in the middle. */
+/** Messages in parts through `relay` and `pipe`, over real sockets: two joins in a row, and every way to end in the middle. */
 
 import {
   assert,
@@ -36,7 +36,7 @@ const JOINS: readonly [name: string, join: Join][] = [
   ["pipe, from behind", (a, b) => b.pipe(a)],
 ];
 
-/** A server behind two joins in a row, and a client of the first one: both stream. */
+/** A server behind two joins, and a client of the first one; both stream messages. */
 async function behindTwo(
   join: Join,
   body: (client: Streaming, server: Streaming) => Promise<void>,
@@ -77,7 +77,7 @@ async function sizeOf({ readable }: IncomingMessage): Promise<number> {
   return size;
 }
 
-/** Content without an end; tells how many chunks were taken, and whether it was cancelled. */
+/** Endless content that counts the requested chunks and records whether it was cancelled. */
 class Endless {
   taken = 0;
   cancelled = false;
@@ -91,7 +91,7 @@ class Endless {
 }
 
 for (const [name, join] of JOINS) {
-  Deno.test(`${name}: messages in parts, both kinds and ways, in their order among others`, async () => {
+  Deno.test(`${name}: messages in parts pass in order among others, in both kinds and directions`, async () => {
     await behindTwo(join, async (client, server) => {
       const text = "aé€🎨 ".repeat(30_000);
       for (const [from, to] of [[client, server], [server, client]] as const) {
@@ -114,7 +114,7 @@ for (const [name, join] of JOINS) {
     });
   });
 
-  Deno.test(`${name}: one in parts is held up by its reader, skipped when cancelled, and whole in front of a Close`, async () => {
+  Deno.test(`${name}: a reader holds up a message in parts, cancelling skips it, and it is complete before a Close`, async () => {
     await behindTwo(join, async (client, server) => {
       const chunk = new Uint8Array(100_000);
       let taken = 0;
@@ -123,7 +123,7 @@ for (const [name, join] of JOINS) {
       };
       const sent = client.sink.addMessage(source(), { kind: "binary" });
       const message = await next(server);
-      // What the system's buffers of three connections take is no part of it.
+      // The system's buffers of three connections are not included.
       let before = -1;
       for (let still = 0; still < 50; still = before === taken ? still + 1 : 0) {
         before = taken;
@@ -172,7 +172,7 @@ for (const [name, join] of JOINS) {
     });
   }
 
-  Deno.test(`${name}: a source that fails in the middle ends both with 1011`, async () => {
+  Deno.test(`${name}: a source that fails in the middle ends both sides with 1011`, async () => {
     await behindTwo(join, async (client, server) => {
       const begun = deferred<void>();
       const source = async function* () {
@@ -190,7 +190,7 @@ for (const [name, join] of JOINS) {
     });
   });
 
-  Deno.test(`${name}: where the other side takes no messages in parts, that is an error at once`, async () => {
+  Deno.test(`${name}: an other side that does not support messages in parts causes an error at once`, async () => {
     const { client, server } = pair();
     const native = WebSocketChannel.from(new FakeWebSocket(), { closeTimeout: 0 });
     const error = assertThrows(() => void join(server, native), UnsupportedError);
@@ -198,7 +198,7 @@ for (const [name, join] of JOINS) {
     const other = webSocketChannelPair();
     const transformed = other.client.transformSink<string>((it) => it) as unknown as Streaming;
     assertThrows(() => void join(server, transformed), TypeError, "not transformed");
-    // Both are unharmed, and their right to read wasn't taken.
+    // Both channels are unchanged, and still have no reader.
     client.sink.add("still");
     assertEquals((await server.stream.next()).value, "still");
     for (const it of [client, server, native, other.client, other.server]) it.terminate();
@@ -214,7 +214,7 @@ function pair(): { client: Streaming; server: Streaming } {
   };
 }
 
-Deno.test("relay: a message in parts that comes while the other side connects, or that it closes", async () => {
+Deno.test("relay: a message in parts that arrives while the other side connects or closes", async () => {
   for (const how of ["connects", "closes"] as const) {
     const { client, server: guest } = pair();
     const { client: up, server } = pair();
@@ -233,7 +233,7 @@ Deno.test("relay: a message in parts that comes while the other side connects, o
   }
 });
 
-Deno.test("pipe: to a channel that isn't a WebSocket's, one in parts is an error at once", async () => {
+Deno.test("pipe: a message in parts to a channel that is not a WebSocket is an error at once", async () => {
   const { client, server } = pair();
   const { local } = channelPair<Message>();
   assertThrows(() => void server.pipe(local as never), TypeError, "Leave out streamLargerThan");
@@ -241,7 +241,7 @@ Deno.test("pipe: to a channel that isn't a WebSocket's, one in parts is an error
   await server.closed;
 });
 
-Deno.test("a JSON document in parts is an error, also where malformed ones are skipped", async () => {
+Deno.test("a JSON document in parts is an error, even if malformed documents are skipped", async () => {
   for (const malformed of ["error", "skip"] as const) {
     const { client, server } = pair();
     const json = server.transform(
@@ -256,7 +256,7 @@ Deno.test("a JSON document in parts is an error, also where malformed ones are s
   }
 });
 
-Deno.test("a message in parts can't be cloned: a port or a worker gets none without its content", () => {
+Deno.test("a message in parts cannot be cloned, so ports and workers reject it", () => {
   const { client, server } = pair();
   server.stream.listen((message) => {
     if (typeof message === "object" && "readable" in message) {
@@ -267,7 +267,7 @@ Deno.test("a message in parts can't be cloned: a port or a worker gets none with
   client.sink.add(new Uint8Array(2000));
 });
 
-Deno.test("a transformed channel whose reader has left skips messages in parts, and later messages pass", async () => {
+Deno.test("a transformed channel without a reader skips messages in parts, and passes later messages", async () => {
   const ways: ((channel: Streaming) => { stream: { discard(): void } })[] = [
     (it) => it.transformStream((message) => message),
     (it) => it.changeStream((stream) => stream),

@@ -19,7 +19,7 @@ function opened(): { core: ChannelCore; channel: Channel } {
   return { core, channel: new Channel(core) };
 }
 
-Deno.test("peer ending: the code and the reason are known before the transport has ended", async () => {
+Deno.test("peer ending: the code and the reason are known before the transport ends", async () => {
   const { core, channel } = opened();
   const content = { code: 4123, reason: "bye" };
   onPeerClose(core, content);
@@ -29,7 +29,7 @@ Deno.test("peer ending: the code and the reason are known before the transport h
   assertEquals((await channel.closed).received, content);
 });
 
-Deno.test("peer ending: the peer's end waits for a slow reader, or for the one that replaces it", async () => {
+Deno.test("peer ending: the peer's end waits for a slow reader, or for the reader that replaces it", async () => {
   const { core } = opened();
   const order: string[] = [];
   endsEarly(core, () => order.push("later"));
@@ -43,7 +43,7 @@ Deno.test("peer ending: the peer's end waits for a slow reader, or for the one t
   assertEquals(order, ["later", "held"]);
 });
 
-Deno.test("peer ending: the peer breaks the protocol: earlier messages can be read, closed has the error", async () => {
+Deno.test("peer ending: after a protocol violation, earlier messages can be read and closed has the error", async () => {
   const { core, channel } = opened();
   streamFeed.add(core.incoming, "before");
   const error = new Error("reserved bits");

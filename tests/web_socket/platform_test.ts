@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { platform } from "../../src/web_socket/platform.ts";
 
-/** Runs `body` with other values of some globals; `undefined` hides one. */
+/** Runs `body` with replaced globals; `undefined` hides a global. */
 function withGlobals(values: Record<string, unknown>, body: () => void): void {
   const originals = Object.keys(values).map((name) =>
     [name, Object.getOwnPropertyDescriptor(globalThis, name)] as const
@@ -23,12 +23,12 @@ const DENO = { version: { deno: "2.0.0" } };
 const BUN = { version: "1.0.0" };
 const NODE = { versions: { node: "20.0.0" } };
 
-// A runtime's own globals may not be hidden: there is no test of the others there then.
+// Some runtimes do not allow hiding their own globals. The other platforms are not tested there.
 const hidable = ["Deno", "Bun"].every((name) =>
   Object.getOwnPropertyDescriptor(globalThis, name)?.configurable !== false
 );
 
-Deno.test("platform: each is known by its own global; Deno and Bun have Node's as well", {
+Deno.test("platform: each is detected by its own global; Deno and Bun have Node's as well", {
   ignore: !hidable,
 }, () => {
   for (
@@ -43,7 +43,7 @@ Deno.test("platform: each is known by its own global; Deno and Bun have Node's a
   }
 });
 
-Deno.test("platform: a polyfill of a global isn't the platform", { ignore: !hidable }, () => {
+Deno.test("platform: a polyfill of a global does not identify the platform", { ignore: !hidable }, () => {
   withGlobals({ Deno: {}, Bun: {}, process: { env: {} } }, () => {
     assertEquals(platform(), "browser");
   });

@@ -41,7 +41,7 @@ const BOMB: MessageDeflate = {
   },
 };
 
-/** A client whose messages are at most 100 bytes, with a decompressor of the test's. */
+/** Creates a client with a limit of 100 bytes per message and the test's decompressor. */
 function inflating(deflate: MessageDeflate): { channel: Channel; wire: FakeWire } {
   const wire = new FakeWire();
   const identity = { transport: "bytes", capabilities: NO_CAPABILITIES, url: () => "" } as const;
@@ -55,17 +55,17 @@ function inflating(deflate: MessageDeflate): { channel: Channel; wire: FakeWire 
   return { channel: new Channel(core), wire };
 }
 
-/** A Close frame of a client. */
+/** Creates a Close frame of a client. */
 function clientClose(code: number, reason = ""): Uint8Array {
   return clientFrame({ opcode: 8, payload: closePayload(code, reason) });
 }
 
-/** The frames that a client or a server wrote since the last call. */
+/** Returns the frames that a client or a server wrote since the last call. */
 function frames(wire: FakeWire): ReadFrame[] {
   return framesIn(joined(wire.written.splice(0)));
 }
 
-/** The frames as `opcode:payload in hexadecimal`. */
+/** Returns the frames as `opcode:payload in hexadecimal`. */
 async function told(wire: FakeWire): Promise<string[]> {
   return (await nextFrames(wire)).map(({ opcode, payload }) => `${opcode}:${hex(payload)}`);
 }
@@ -89,7 +89,7 @@ function payloadOf({ written }: FakeWire): Uint8Array {
 
 // Sending.
 
-Deno.test("where each chunk has its own turn, the messages sent while it is read leave in one write after it", async () => {
+Deno.test("if each chunk has its own turn, the messages that its reader sends leave in one write after it", async () => {
   const { channel, wire } = wireRig({ side: "server", endsTurns: true });
   const text = (payload: string): Uint8Array => frame({ opcode: 1, payload, key: KEY });
   channel.stream.listen((message) => {
@@ -101,7 +101,7 @@ Deno.test("where each chunk has its own turn, the messages sent while it is read
   assertEquals([wire.written.length, wire.sent()], [1, "810161" + "810121" + "810162" + "810121"]);
   wire.receive(frame({ opcode: 9, payload: "p", key: KEY }));
   assertEquals([wire.written.length, wire.sent()], [1, "8a0170"]);
-  // What was sent before waits for the end of its turn.
+  // A message that was sent before waits for the end of its turn.
   channel.sink.add("first");
   wire.receive(text("c"));
   assertEquals(wire.written.length, 0);
@@ -110,7 +110,7 @@ Deno.test("where each chunk has its own turn, the messages sent while it is read
   channel.terminate();
 });
 
-Deno.test("what is sent in one turn leaves in one write, a lone message without delay", async () => {
+Deno.test("messages of one turn leave in one write, and a single message without delay", async () => {
   const { channel, wire } = wireRig({ side: "server" });
   for (let i = 0; i < 100; i++) channel.sink.add("x");
   assertEquals(wire.written.length, 0);
@@ -123,7 +123,7 @@ Deno.test("what is sent in one turn leaves in one write, a lone message without 
   channel.terminate();
 });
 
-Deno.test("S151 bufferedAmount counts payloads: those that wait here, and those that wait in the transport", async () => {
+Deno.test("S151 bufferedAmount counts the payloads that are queued here and in the transport", async () => {
   const { channel, wire } = wireRig({ side: "server" });
   channel.sink.add("12345");
   channel.sink.add(new Uint8Array(200));
@@ -139,7 +139,7 @@ Deno.test("S151 bufferedAmount counts payloads: those that wait here, and those 
   channel.terminate();
 });
 
-Deno.test("G15 while the transport is full nothing is written, then everything", async () => {
+Deno.test("G15 nothing is written while the transport is full, and everything afterwards", async () => {
   const { channel, wire } = wireRig({ side: "server" });
   wire.full = true;
   channel.sink.add(new Uint8Array(70_000));
@@ -163,7 +163,7 @@ Deno.test("G15 while the transport is full nothing is written, then everything",
   channel.terminate();
 });
 
-Deno.test("G15 a smaller high-water mark than the transport's: ready waits for that", async () => {
+Deno.test("G15 with a smaller high-water mark than the transport's, ready waits for the smaller one", async () => {
   const { channel, wire } = wireRig({ side: "server", highWaterMark: 100 });
   wire.full = true;
   channel.sink.add(new Uint8Array(200));
@@ -183,7 +183,7 @@ Deno.test("G15 a smaller high-water mark than the transport's: ready waits for t
   none.channel.terminate();
 });
 
-Deno.test("flush and ready settle while the channel is closing, too", async () => {
+Deno.test("flush and ready also settle while the channel is closing", async () => {
   const { channel, wire } = wireRig({ side: "server" });
   wire.full = true;
   channel.sink.add(new Uint8Array(70_000));
@@ -196,7 +196,7 @@ Deno.test("flush and ready settle while the channel is closing, too", async () =
   channel.terminate();
 });
 
-Deno.test("an add inside a turn of the transport's drain isn't lost", async () => {
+Deno.test("a message that is added in a turn of the transport's drain is not lost", async () => {
   const { channel, wire } = wireRig({ side: "server" });
   wire.full = true;
   channel.sink.add(new Uint8Array(70_000));
@@ -210,7 +210,7 @@ Deno.test("an add inside a turn of the transport's drain isn't lost", async () =
   channel.terminate();
 });
 
-Deno.test("much is written at once, to a wire that releases chunks", async () => {
+Deno.test("a large output is written at once to a wire that releases chunks", async () => {
   const { channel, wire } = wireRig({ side: "server", releasesChunks: true, highWaterMark: 100 });
   const core = coreOf(channel);
   channel.sink.add(new Uint8Array(16_000));
@@ -224,7 +224,7 @@ Deno.test("much is written at once, to a wire that releases chunks", async () =>
   wire.full = true;
   channel.sink.add(new Uint8Array(40_000));
   channel.sink.add(new Uint8Array(40_000));
-  // The first has found no room: the second waits in the protocol.
+  // The first message found no room, so the second one is queued in the protocol.
   assertEquals(wire.written.reduce((sum, { length }) => sum + length, 0), 40_004);
   assertEquals([channel.sink.bufferedAmount, core.load], [80_000, 80_008]);
   channel.terminate();
@@ -236,7 +236,7 @@ Deno.test("much is written at once, to a wire that releases chunks", async () =>
   other.channel.terminate();
 });
 
-Deno.test("so are many messages, and prepared ones, however little they are", () => {
+Deno.test("many messages and prepared messages are also written at once, however small they are", () => {
   const { channel, wire } = wireRig({ side: "server", releasesChunks: true });
   for (let i = 0; i < 63; i++) channel.sink.add("");
   assertEquals(wire.written.length, 0);
@@ -250,7 +250,7 @@ Deno.test("so are many messages, and prepared ones, however little they are", ()
   channel.terminate();
 });
 
-Deno.test("so is what took long to compress, however little it became", () => {
+Deno.test("a message that took long to compress is also written at once, however small it became", () => {
   const deflate: DeflateParameters = {
     serverNoContextTakeover: false,
     clientNoContextTakeover: false,
@@ -268,7 +268,7 @@ Deno.test("so is what took long to compress, however little it became", () => {
   channel.terminate();
 });
 
-Deno.test("a waiter for the hand-over is notified, though more is written meanwhile", async () => {
+Deno.test("flush settles even if more is written meanwhile", async () => {
   const { channel, wire } = wireRig({ side: "server", releasesChunks: true, highWaterMark: 100 });
   wire.full = true;
   channel.sink.add(new Uint8Array(40_000));
@@ -285,7 +285,7 @@ Deno.test("a waiter for the hand-over is notified, though more is written meanwh
   channel.terminate();
 });
 
-Deno.test("a client encodes a prepared message anew: each frame has its own masking key", async () => {
+Deno.test("a client encodes a prepared message each time, so that each frame has its own masking key", async () => {
   const { channel, wire } = wireRig();
   const shared = new PreparedMessage("Hello");
   sendPrepared(coreOf(channel), shared);
@@ -297,7 +297,7 @@ Deno.test("a client encodes a prepared message anew: each frame has its own mask
 
 // Receiving.
 
-Deno.test("a message is delivered in the call that brought its last byte", () => {
+Deno.test("a message is delivered in the call that received its last byte", () => {
   const { channel, wire } = wireRig();
   const { events } = record(channel.stream);
   wire.receive(fromHex("8105 6865 6c6c"));
@@ -307,7 +307,7 @@ Deno.test("a message is delivered in the call that brought its last byte", () =>
   channel.terminate();
 });
 
-Deno.test("G14 a paused reader: bytes wait, bounded; then everything, in order", async () => {
+Deno.test("G14 bytes for a paused reader wait up to a limit, and are then delivered in order", async () => {
   const { channel, wire } = wireRig({ highWaterMark: 1000 });
   const { events, subscription } = record(channel.stream);
   subscription.pause();
@@ -316,7 +316,7 @@ Deno.test("G14 a paused reader: bytes wait, bounded; then everything, in order",
   while (!wire.log.includes("pause") && sent < 100_000) {
     wire.receive(frame({ opcode: 1, payload: text(sent++) }));
   }
-  // The channel's own mark, and the transport's of 64 KiB.
+  // The limit is the channel's high-water mark plus the transport's 64 KiB.
   assert(sent * 102 < 1000 + 65_536 + 400, `${sent}`);
   assertEquals(events, []);
   subscription.resume();
@@ -326,7 +326,7 @@ Deno.test("G14 a paused reader: bytes wait, bounded; then everything, in order",
   channel.terminate();
 });
 
-Deno.test("G14 Pings are answered up to the bound, and again when the reader resumes", async () => {
+Deno.test("G14 Pings are answered up to the limit, and again when the reader resumes", async () => {
   const { channel, wire } = wireRig({ highWaterMark: 1000 });
   const { events, subscription } = record(channel.stream);
   subscription.pause();
@@ -341,7 +341,7 @@ Deno.test("G14 Pings are answered up to the bound, and again when the reader res
   channel.terminate();
 });
 
-Deno.test("G16 with no reader at all: memory bounded, and the close is noticed below the bound", async () => {
+Deno.test("G16 without a reader, memory is limited, and the channel sees a close below the limit", async () => {
   const { channel, wire } = wireRig();
   wire.receive(frame({ opcode: 1, payload: "unread" }), closeFrame(3000, "x"));
   wire.finish();
@@ -356,7 +356,7 @@ Deno.test("G16 with no reader at all: memory bounded, and the close is noticed b
   assertEquals((await channel.stream.next()).value, "unread");
 });
 
-Deno.test("a listener that throws loses no message and breaks nothing", async () => {
+Deno.test("a listener that throws loses no message and does not break the channel", async () => {
   const { channel, wire } = wireRig();
   const got: unknown[] = [];
   const error = new Error("the listener's");
@@ -374,7 +374,7 @@ Deno.test("a listener that throws loses no message and breaks nothing", async ()
   channel.terminate();
 });
 
-Deno.test("a listener that sends, closes and terminates from inside", async () => {
+Deno.test("a listener may send, close and terminate", async () => {
   const { channel, wire } = wireRig({ side: "server" });
   const got: unknown[] = [];
   channel.stream.listen((message) => {
@@ -393,7 +393,7 @@ Deno.test("a listener that sends, closes and terminates from inside", async () =
   assertEquals((await ended(other.channel)).code, 1006);
 });
 
-Deno.test("G17 a reader that leaves: messages are dropped, Pings answered, the close noticed", async () => {
+Deno.test("G17 after a reader leaves, messages are dropped, Pings are answered and a close is seen", async () => {
   const { channel, wire } = wireRig({ highWaterMark: 10 });
   const { events, subscription } = record(channel.stream);
   subscription.pause();
@@ -409,7 +409,7 @@ Deno.test("G17 a reader that leaves: messages are dropped, Pings answered, the c
   assertEquals([(await ended(channel)).wasClean, events], [true, []]);
 });
 
-Deno.test("maxMessageSize: the last byte counts, 1009 is sent and reported", async () => {
+Deno.test("maxMessageSize: the last byte counts, and 1009 is sent and reported", async () => {
   const { channel, wire, clock } = wireRig({ maxMessageSize: 10, side: "client" });
   const { events } = record(channel.stream);
   wire.receive(frame({ opcode: 1, payload: "0123456789" }));
@@ -426,7 +426,7 @@ Deno.test("maxMessageSize: the last byte counts, 1009 is sent and reported", asy
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("maxMessageSize: a message that is too large when decompressed", async () => {
+Deno.test("maxMessageSize: a message that is too large after decompression", async () => {
   const { channel, wire } = inflating(BOMB);
   wire.receive(frame({ opcode: 2, rsv: 4, payload: new Uint8Array(7) }));
   const { initiator, error, sent } = await channel.closed;
@@ -439,7 +439,7 @@ Deno.test("maxMessageSize: a message that is too large when decompressed", async
   assertEquals([error.limit, error.actual], [100, 7]);
 });
 
-Deno.test("a decompressor of this end that fails: 1011, and the peer isn't blamed", async () => {
+Deno.test("if this end's decompressor fails, the code is 1011, and the peer is not blamed", async () => {
   const cause = new Error("out of memory");
   const deflate = {
     ...BOMB,
@@ -459,7 +459,7 @@ Deno.test("a decompressor of this end that fails: 1011, and the peer isn't blame
 
 // Failing.
 
-Deno.test("S22 S179 a peer that breaks the protocol: it gets a Close, closed has a ProtocolError and 1006", async () => {
+Deno.test("S22 S179 a peer that violates the protocol gets a Close, and closed has a ProtocolError and 1006", async () => {
   const cases: [name: string, received: string, code: number][] = [
     ["a reserved bit", "c100", 1002],
     ["a masked frame", "8180 00000000", 1002],
@@ -487,7 +487,7 @@ Deno.test("S22 S179 a peer that breaks the protocol: it gets a Close, closed has
   }
 });
 
-Deno.test("G26 the bytes end or fail, before a frame and inside one: 1006, with the cause", async () => {
+Deno.test("G26 if the bytes end or fail before or inside a frame, the code is 1006, with the cause", async () => {
   const cause = new Error("reset");
   for (const received of ["", "8105 6865", "82", "01 0131"]) {
     for (const fails of [false, true]) {
@@ -512,7 +512,7 @@ Deno.test("G26 the bytes end or fail, before a frame and inside one: 1006, with 
   }
 });
 
-Deno.test("a wire that fails while the reader pauses: reported at once, nothing is lost", async () => {
+Deno.test("a wire that fails while the reader pauses is reported at once, and nothing is lost", async () => {
   const { channel, wire, clock } = wireRig({ highWaterMark: 500, pingInterval: 1000 });
   const { events, subscription } = record(channel.stream);
   subscription.pause();
@@ -540,7 +540,7 @@ Deno.test("a wire that ends while the reader pauses, with a Close among the unre
   assertEquals(channel.state, "open");
   wire.break();
   const info = await ended(channel);
-  // The answer could not be written any more.
+  // The answer could not be written.
   assertEquals([info.code, info.reason, info.wasClean, info.sent], [
     4000,
     "bye",
@@ -553,7 +553,7 @@ Deno.test("a wire that ends while the reader pauses, with a Close among the unre
   assertEquals(events, ["x".repeat(600), "last", "done"]);
 });
 
-Deno.test("only the writing half breaks: what still comes is read, for closeTimeout at most", async () => {
+Deno.test("if only the writing half breaks, the channel reads for at most closeTimeout", async () => {
   const { channel, wire, clock } = wireRig({ closeTimeout: 100 });
   const { events } = record(channel.stream);
   const cause = new Error("broken");
@@ -570,7 +570,7 @@ Deno.test("only the writing half breaks: what still comes is read, for closeTime
 
 // Closing.
 
-Deno.test("G9 close: the stream ends at once, what arrives is dropped, the peer's Close is seen", async () => {
+Deno.test("G9 close ends the stream at once, drops later messages and sees the peer's Close", async () => {
   for (const side of ["client", "server"] as const) {
     const { channel, wire, clock } = wireRig({ side });
     const { events } = record(channel.stream);
@@ -598,7 +598,7 @@ Deno.test("G9 close: the stream ends at once, what arrives is dropped, the peer'
   }
 });
 
-Deno.test("S177 a Close is answered, behind what was added before", async () => {
+Deno.test("S177 a Close is answered after the messages that were added before", async () => {
   const { channel, wire } = wireRig();
   channel.stream.listen(() => {});
   channel.sink.add("last");
@@ -609,7 +609,7 @@ Deno.test("S177 a Close is answered, behind what was added before", async () => 
   assertEquals((await ended(channel)).sent, { code: 4000, reason: "" });
 });
 
-Deno.test("the transport ends in the same turn as the peer's Close: the answer still goes out", async () => {
+Deno.test("if the transport ends in the same turn as the peer's Close, the answer is still sent", async () => {
   const { channel, wire } = wireRig();
   channel.stream.listen(() => {});
   wire.receive(closeFrame(1000));
@@ -618,7 +618,7 @@ Deno.test("the transport ends in the same turn as the peer's Close: the answer s
   assert((await channel.closed).wasClean);
 });
 
-Deno.test("the peer's Close waits for a reader that is behind, and so does the end", async () => {
+Deno.test("the peer's Close and the end wait for a slow reader", async () => {
   const { channel, wire } = wireRig({ side: "server" });
   const conclude = heldEnding(channel);
   wire.receive(frame({ opcode: 1, payload: "a", key: KEY }), clientClose(1000));
@@ -635,14 +635,14 @@ Deno.test("the peer's Close waits for a reader that is behind, and so does the e
   assertFalse(wire.log.includes("destroy"));
 });
 
-/** What lets the peer's end take effect, while what came before is not read. */
+/** Collects the functions that apply the peer's end while earlier messages are unread. */
 function heldEnding(channel: Channel): (() => void)[] {
   const held: (() => void)[] = [];
   coreOf(channel).onEarlyEnding = (conclude) => held.push(conclude);
   return held;
 }
 
-Deno.test("a wire that has ended, or a Close of ours, doesn't wait for the reader", async () => {
+Deno.test("neither a broken wire nor an own Close waits for the reader", async () => {
   const broken = wireRig({ side: "server" });
   assertEquals(heldEnding(broken.channel), []);
   broken.wire.receive(frame({ opcode: 1, payload: "a", key: KEY }), fromHex("ff80 00000000"));
@@ -661,12 +661,12 @@ Deno.test("a wire that has ended, or a Close of ours, doesn't wait for the reade
   failing.wire.receive(clientClose(1000));
   failing.wire.fail(new Error("reset"));
   const lost = await ended(failing.channel);
-  // The answer couldn't be written any more.
+  // The answer could not be written.
   assertEquals([lost.code, lost.wasClean, lost.sent], [1000, false, undefined]);
   for (const { clock } of [broken, closing, failing]) assertEquals(clock.pending, 0);
 });
 
-Deno.test("only the writing half breaks, and the peer's Close is in: no timer is left", async () => {
+Deno.test("if the writing half breaks and the peer's Close has arrived, no timer is left", async () => {
   for (const side of ["client", "server"] as const) {
     for (const isBefore of [true, false]) {
       const { channel, wire, clock } = wireRig({ side });
@@ -685,13 +685,13 @@ Deno.test("only the writing half breaks, and the peer's Close is in: no timer is
   }
 });
 
-Deno.test("an end that comes although the reader has paused the wire waits for the reader", async () => {
+Deno.test("an end that arrives on a paused wire waits for the reader", async () => {
   const { channel, wire } = wireRig({ highWaterMark: 10 });
   const { events, subscription } = record(channel.stream);
   subscription.pause();
   const { events: transport } = wire;
   const big = frame({ opcode: 1, payload: "x".repeat(20) });
-  // As one that took the wire over gives what has arrived meanwhile.
+  // Like a transport that took the wire over and delivers what arrived meanwhile.
   transport?.onChunk(joined([big, frame({ opcode: 1, payload: "y" }), closeFrame(4000)]));
   transport?.onEnd(null);
   await microtasks();
@@ -701,7 +701,7 @@ Deno.test("an end that comes although the reader has paused the wire waits for t
   assertEquals([events, code, wasClean], [["x".repeat(20), "y", "done"], 4000, true]);
 });
 
-Deno.test("G6 attack 43: no answer, and bytes that dribble forever: over at closeTimeout", async () => {
+Deno.test("G6 attack 43: closeTimeout ends a connection without an answer, even if bytes keep arriving", async () => {
   const { channel, wire, clock } = wireRig({ closeTimeout: 1000, pingInterval: 100 });
   void channel.sink.close(1000);
   for (let i = 0; i < 999; i++) {
@@ -721,7 +721,7 @@ Deno.test("G6 attack 43: no answer, and bytes that dribble forever: over at clos
   assertEquals([wire.log, clock.pending], [["destroy"], 0]);
 });
 
-Deno.test("attack 43: inside a frame that never ends, and with a Close that can't be written", async () => {
+Deno.test("attack 43: closeTimeout applies inside a frame that never ends, and if a Close cannot be written", async () => {
   const half = wireRig({ closeTimeout: 1000 });
   half.wire.receive(fromHex("8164 6865"));
   void half.channel.sink.close(1000);
@@ -741,7 +741,7 @@ Deno.test("attack 43: inside a frame that never ends, and with a Close that can'
   assertEquals([half.clock.pending, stuck.clock.pending], [0, 0]);
 });
 
-Deno.test("G7 the peer's Close came, its transport never ends: clean, at closeTimeout", async () => {
+Deno.test("G7 if the peer's transport never ends after its Close, closeTimeout ends the connection cleanly", async () => {
   for (const side of ["client", "server"] as const) {
     const { channel, wire, clock } = wireRig({ side, closeTimeout: 50 });
     wire.ends = false;
@@ -757,7 +757,7 @@ Deno.test("G7 the peer's Close came, its transport never ends: clean, at closeTi
   }
 });
 
-Deno.test("attack 43: a peer that ends its half and reads nothing doesn't hold the connection", async () => {
+Deno.test("attack 43: a peer that ends its half and reads nothing does not keep the connection open", async () => {
   const { channel, wire, clock } = wireRig();
   wire.full = true;
   wire.ends = false;
@@ -779,7 +779,7 @@ Deno.test("attack 43: a peer that ends its half and reads nothing doesn't hold t
   assertEquals(closing.clock.pending, 0);
 });
 
-Deno.test("closing while the reader pauses beyond the high-water mark reads on", async () => {
+Deno.test("closing continues to read although the reader pauses beyond the high-water mark", async () => {
   const { channel, wire } = wireRig({ highWaterMark: 10 });
   const { events, subscription } = record(channel.stream);
   subscription.pause();
@@ -792,7 +792,7 @@ Deno.test("closing while the reader pauses beyond the high-water mark reads on",
   assertEquals(events, ["done"]);
 });
 
-Deno.test("G12 an error in the sink: 1011 goes out, done rejects, closed has it", async () => {
+Deno.test("G12 after an error in the sink, 1011 is sent, done rejects, and closed has the error", async () => {
   const { channel, wire } = wireRig();
   const error = new Error("the user's");
   channel.sink.addError(error);
@@ -805,7 +805,7 @@ Deno.test("G12 an error in the sink: 1011 goes out, done rejects, closed has it"
   assertEquals([info.wasClean, info.initiator, info.sent?.code], [true, "local", 1011]);
 });
 
-Deno.test("terminate: at once, without a Close", async () => {
+Deno.test("terminate ends the connection at once, without a Close", async () => {
   const { channel, wire, clock } = wireRig({ pingInterval: 10 });
   const { events } = record(channel.stream);
   channel.sink.add("lost");
@@ -818,7 +818,7 @@ Deno.test("terminate: at once, without a Close", async () => {
   assertEquals([events, wire.sent(), wire.log], [["done"], "", ["destroy"]]);
 });
 
-Deno.test("terminate: bytes that can't be destroyed are closed", async () => {
+Deno.test("terminate closes bytes that cannot be destroyed", async () => {
   for (const canDestroy of [true, false]) {
     const { channel, bytes, clock } = rig({
       bytes: new FakeBytes({ canDestroy }),
@@ -858,7 +858,7 @@ Deno.test("ready and flush settle when the connection is lost", async () => {
 
 // Pings.
 
-Deno.test("ping: the round trip's time, and latency", async () => {
+Deno.test("ping: it measures the round-trip time, and latency has it", async () => {
   const { channel, wire, clock } = wireRig();
   assertEquals(channel.latency, null);
   const ping = channel.ping();
@@ -870,20 +870,20 @@ Deno.test("ping: the round trip's time, and latency", async () => {
   channel.terminate();
 });
 
-Deno.test("a ping that waits rejects with the peer's Close, not only when the connection ends", async () => {
+Deno.test("a pending ping rejects with the peer's Close, before the connection ends", async () => {
   const { channel, wire } = wireRig();
   channel.stream.listen(() => {});
   const ping = channel.ping();
   await microtasks();
   wire.receive(closeFrame(1000));
-  // The server hasn't ended TCP yet.
+  // The server has not ended TCP yet.
   assertFalse(await settled(channel.closed));
   await assertRejects(() => ping, WebSocketChannelError, "before the Pong arrived");
   assertFalse(await settled(channel.closed));
   channel.terminate();
 });
 
-Deno.test("ping on a channel that is closing or over rejects", async () => {
+Deno.test("ping on a channel that is closing or has ended rejects", async () => {
   const { channel } = wireRig();
   void channel.sink.close();
   await assertRejects(() => channel.ping(), WebSocketChannelError, "closing");
@@ -893,7 +893,7 @@ Deno.test("ping on a channel that is closing or over rejects", async () => {
   assert(await settled(ping));
 });
 
-Deno.test("G18 a dead peer: 1006 at once, timeout, and no timer is left", async () => {
+Deno.test("G18 a dead peer: the connection ends at once with 1006 and initiator timeout, and no timer is left", async () => {
   const { channel, wire, clock } = wireRig({ pingInterval: 1000, pingTimeout: 300 });
   const { events } = record(channel.stream);
   wire.full = true;
@@ -915,7 +915,7 @@ Deno.test("G18 a dead peer: 1006 at once, timeout, and no timer is left", async 
   assertEquals(wire.log, ["destroy"]);
 });
 
-Deno.test("keepalive: Pongs, messages and parts of frames count as life", async () => {
+Deno.test("keepalive: Pongs, messages and parts of frames count as signs of life", async () => {
   const { channel, wire, clock } = wireRig({ pingInterval: 1000 });
   channel.stream.listen(() => {});
   for (let i = 0; i < 30; i++) {
@@ -949,7 +949,7 @@ Deno.test("keepalive is suspended while the reader pauses beyond the high-water 
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("attack 46: after a stall of the event loop what waits is read first", async () => {
+Deno.test("attack 46: after a stall of the event loop, buffered bytes are read first", async () => {
   const { channel, wire, clock } = wireRig({ pingInterval: 1000 });
   clock.advance(1000);
   await microtasks();
@@ -962,7 +962,7 @@ Deno.test("attack 46: after a stall of the event loop what waits is read first",
   channel.terminate();
 });
 
-Deno.test("G19 after the local close no Ping is sent, and an incoming Pong is ignored", async () => {
+Deno.test("G19 after the local close, no Ping is sent and an incoming Pong is ignored", async () => {
   const { channel, wire, clock } = wireRig({ pingInterval: 10, closeTimeout: 1000 });
   const ping = channel.ping();
   await microtasks();
@@ -977,7 +977,7 @@ Deno.test("G19 after the local close no Ping is sent, and an incoming Pong is ig
   channel.terminate();
 });
 
-Deno.test("attack 8: Pings while the peer reads nothing: the output is bounded", async () => {
+Deno.test("attack 8: the output is limited while a peer sends Pings and reads nothing", async () => {
   const { channel, wire } = wireRig({ side: "server" });
   wire.full = true;
   channel.sink.add(new Uint8Array(70_000));
@@ -1002,7 +1002,7 @@ Deno.test("ref and unref reach the wire", () => {
   channel.terminate();
 });
 
-Deno.test("what can't be sent throws, and changes nothing", async () => {
+Deno.test("a value that cannot be sent throws, and changes nothing", async () => {
   const { channel, wire } = wireRig();
   assertThrows(() => channel.sink.add(1 as unknown as string), TypeError);
   assertThrows(() => channel.sink.close(1005), RangeError);

@@ -17,7 +17,7 @@ import {
   readOverOptions,
 } from "../../src/web_socket/read_options.ts";
 
-/** As `connect` does. */
+/** Reads the options as `connect` does. */
 function connect(options: unknown): void {
   parseConnect("ws://example.com", readConnectOptions(options as ConnectOptions));
 }
@@ -29,7 +29,7 @@ Deno.test("connect options: the defaults", () => {
   );
 });
 
-Deno.test("connect options: numbers have ranges, and a RangeError names both", () => {
+Deno.test("connect options: numbers have ranges, and a RangeError names the option and its range", () => {
   for (const name of ["connectTimeout", "closeTimeout", "highWaterMark", "maxQueueSize"] as const) {
     for (const value of [-1, NaN, -Infinity]) {
       const error = assertThrows(() => readConnectOptions({ [name]: value }), RangeError);
@@ -53,7 +53,7 @@ Deno.test("connect options: a time must fit a platform's timer; a size may be in
   readConnectOptions({ highWaterMark: Infinity, maxQueueSize: Infinity });
 });
 
-Deno.test("connect options: what is right, or left out, is let through", () => {
+Deno.test("connect options: valid and omitted options are accepted", () => {
   assertEquals(MAX_REDIRECTS, 10);
   const all: ConnectOptions[] = [
     {},
@@ -117,12 +117,12 @@ const wrong: [options: Record<string, unknown>, error: typeof Error, named: stri
   [{ require: [5] }, TypeError, "require"],
 ];
 for (const [options, error, named] of wrong) {
-  Deno.test(`connect options: ${JSON.stringify(options)} is refused`, () => {
+  Deno.test(`connect options: ${JSON.stringify(options)} is rejected`, () => {
     assertThrows(() => connect(options), error, named);
   });
 }
 
-Deno.test("protocol options: those that make sense pass", () => {
+Deno.test("protocol options: valid options are accepted", () => {
   const all: ProtocolOptions[] = [
     {},
     { pingInterval: 0, pingTimeout: 0, maxMessageSize: 1, compression: false },
@@ -147,7 +147,7 @@ Deno.test("options: pingTimeout needs pingInterval", () => {
   readConnectOptions({ pingTimeout: 0, pingInterval: 0 });
 });
 
-Deno.test("connect options: a capability that doesn't exist is answered with those that do", () => {
+Deno.test("connect options: the error about an unknown capability lists the known ones", () => {
   const error = assertThrows(
     () => readConnectOptions({ require: ["pings" as "ping"] }),
     TypeError,
@@ -160,7 +160,7 @@ Deno.test("connect options: a capability that doesn't exist is answered with tho
   );
 });
 
-Deno.test("protocol options: the others are a RangeError that names the option", () => {
+Deno.test("protocol options: invalid ones are a RangeError that names the option", () => {
   const wrong: [name: string, options: ProtocolOptions][] = [
     ["pingInterval", { pingInterval: -1 }],
     ["pingTimeout", { pingTimeout: NaN }],
@@ -191,13 +191,13 @@ Deno.test("over options: the side is required, and compression has only a thresh
   assertEquals(readOverOptions({ side: "server", compression }), { side: "server", compression });
 });
 
-Deno.test("compression options: what is right is read", () => {
+Deno.test("compression options: valid options are read", () => {
   for (const value of [undefined, true, false]) assertEquals(readCompression(value), value);
   const all = { serverNoContextTakeover: true, clientMaxWindowBits: 8, threshold: 0, level: -1 };
   assertEquals(readCompression(all), all);
 });
 
-Deno.test("compression options: what is wrong is an error that names it", () => {
+Deno.test("compression options: an invalid option causes an error that names it", () => {
   const wrong: [unknown, new () => Error, string][] = [
     [{ levl: 5 }, TypeError, "compression.levl: there is no such option, got 5. Did you mean"],
     [{ level: "9" }, TypeError, 'compression.level: it must be a number, got "9"'],
@@ -222,7 +222,7 @@ Deno.test("header fields: an object, pairs, Headers and any iterable of pairs, i
   assertEquals(readHeaders(new Headers(fields)), [["a", "1"], ["b", "2"]]);
 });
 
-Deno.test("header fields: an invalid one is named by its place, without its content", () => {
+Deno.test("header fields: the error about an invalid field gives its position, and not its content", () => {
   const start =
     "Cannot use the option headers: field 2 of 2 must be a name and a value, both strings";
   for (
@@ -239,7 +239,7 @@ Deno.test("header fields: an invalid one is named by its place, without its cont
   assertEquals(fault({ a: "1", b: undefined }), `${start}, got string and undefined`);
 });
 
-Deno.test("header fields: neither the handshake's own nor what can't be sent", () => {
+Deno.test("header fields: the handshake's own fields and unsendable values are rejected", () => {
   assertEquals(
     fault({ Upgrade: "secret" }),
     "Cannot use the option headers: the header field Upgrade is reserved for the handshake",

@@ -1,7 +1,7 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { shownText, shownUrl, withoutQuery } from "../../src/web_socket/shown_url.ts";
 
-Deno.test("shown URL: no user info, no fragment, and of the query only the names", () => {
+Deno.test("shown URL: it has no user info, no fragment, and only the names of the query", () => {
   for (
     const [url, shown] of [
       ["ws://example.com", "ws://example.com/"],
@@ -21,7 +21,7 @@ Deno.test("shown URL: no user info, no fragment, and of the query only the names
   ) assertEquals(shownUrl(new URL(url)), shown);
 });
 
-Deno.test("shown URL: of what is no URL, only its scheme and its length", () => {
+Deno.test("shown URL: an invalid URL is shown as its scheme and length", () => {
   for (
     const [text, shown] of [
       ["", "a text of 0 characters"],
@@ -42,7 +42,7 @@ Deno.test("shown URL: of what is no URL, only its scheme and its length", () => 
   assertEquals(shownText(undefined), "undefined");
 });
 
-Deno.test("shown URL: a platform's error that quotes the URL becomes one without the values", () => {
+Deno.test("shown URL: in a platform's error that quotes the URL, the values are removed", () => {
   const url = new URL("ws://a.test/?token=secret&secret");
   assertEquals(withoutQuery(`'${url}' failed: no`, url), "'ws://a.test/?token=…&…' failed: no");
   const quoting = new TypeError(`'${url}' failed`);

@@ -12,7 +12,7 @@ import { FakeWire } from "./support.ts";
 
 const AGREEMENT: HandshakeAgreement = { protocol: "a", extensions: "", deflate: null };
 
-Deno.test("speaking: the channel is open, and the wire is its own", async () => {
+Deno.test("speaking: the channel is open, and owns the wire", async () => {
   const core = coreWith({ pingInterval: 1000 }, new ManualClock());
   const channel = new Channel(core);
   channel.sink.add("early");
@@ -28,7 +28,7 @@ Deno.test("speaking: the channel is open, and the wire is its own", async () => 
   assertEquals((core.clock as ManualClock).pending, 0);
 });
 
-Deno.test("speaking: what has arrived since the opening handshake comes first, RFC 6455 §4.1", async () => {
+Deno.test("speaking: bytes that arrived after the opening handshake come first, RFC 6455 §4.1", async () => {
   const core = coreWith({}, new ManualClock());
   const { events } = record(new Channel(core).stream);
   const wire = new FakeWire();
@@ -48,7 +48,7 @@ Deno.test("speaking: what has arrived since the opening handshake comes first, R
   assertEquals(wire.log, ["destroy"]);
 });
 
-Deno.test("speaking: the wire of a channel that has already ended is released", () => {
+Deno.test("speaking: a channel that has already ended releases its wire", () => {
   const core = coreWith({}, new ManualClock());
   core.terminate();
   const wire = new FakeWire();
@@ -60,7 +60,7 @@ Deno.test("speaking: the wire of a channel that has already ended is released", 
   assertEquals(other.log, ["destroy"]);
 });
 
-Deno.test("speaking: a wire that ends while it is taken over leaves nothing behind", async () => {
+Deno.test("speaking: a wire that ends while the channel takes it over leaves nothing behind", async () => {
   const clock = new ManualClock();
   const core = coreWith({}, clock);
   const wire = new FakeWire();
@@ -75,7 +75,7 @@ Deno.test("speaking: a wire that ends while it is taken over leaves nothing behi
   assertEquals((await core.life.closed).code, 1006);
 });
 
-Deno.test("speaking: a wire that can't be listened to is a user's mistake, which is thrown", () => {
+Deno.test("speaking: a wire that cannot be listened to is a user's error, which is thrown", () => {
   const core = coreWith({}, new ManualClock());
   const wire = new FakeWire();
   wire.listen = () => {
@@ -88,7 +88,7 @@ Deno.test("speaking: a wire that can't be listened to is a user's mistake, which
   assertEquals(wire.log, []);
 });
 
-Deno.test("speaking: a client offers compression where it is wanted, and can be done", () => {
+Deno.test("speaking: a client offers compression if requested and supported", () => {
   assertEquals([offeredCompression(undefined), offeredCompression(false)], [null, null]);
   const isAvailable = zlibAbilities().available;
   assertEquals(offeredCompression(true) !== null, isAvailable);

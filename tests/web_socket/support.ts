@@ -1,4 +1,4 @@
-/** A wire and a channel of bytes under a test's control, and channels over them. */
+/** A wire and a byte channel that a test controls, and channels over them. */
 
 import { delay } from "@std/async";
 import { SinkController, StreamController } from "../support/controllers.ts";
@@ -13,17 +13,17 @@ import { type ByteChannel, speakOver } from "../support/own_channels.ts";
 import { microtasks } from "../support/events.ts";
 import { hex, joined } from "../support/bytes.ts";
 
-/** Bytes that go nowhere: the test is the other end. */
+/** A byte channel without a network: the test is the other end. */
 export class FakeBytes implements ByteChannel {
   readonly incoming: StreamController<Uint8Array>;
   readonly outgoing: SinkController<Uint8Array>;
-  /** What was done to it, but for chunks. */
+  /** The calls on it, except for chunks. */
   readonly log: string[] = [];
-  /** What was written, in the chunks it was written in. */
+  /** The written chunks. */
   readonly written: Uint8Array[] = [];
-  /** Whether what is written stays: the peer doesn't read. */
+  /** Whether written chunks stay buffered, because the peer does not read. */
   full = false;
-  /** Whether closing it ends it: the peer ends its half as well. */
+  /** Whether closing it ends it, because the peer ends its half as well. */
   ends = true;
   #buffered = 0;
   readonly destroy?: () => void;
@@ -63,12 +63,12 @@ export class FakeBytes implements ByteChannel {
     return this.outgoing.sink;
   }
 
-  /** All that was written since the last call, in hexadecimal. */
+  /** Returns everything that was written since the last call, in hexadecimal. */
   sent(): string {
     return hex(joined(this.written.splice(0)));
   }
 
-  /** Bytes from the peer. */
+  /** Delivers bytes from the peer. */
   receive(...chunks: Uint8Array[]): void {
     for (const chunk of chunks) this.incoming.add(chunk);
   }
@@ -80,7 +80,7 @@ export class FakeBytes implements ByteChannel {
     this.outgoing.drained();
   }
 
-  /** It is over on both sides, as when a connection is reset. */
+  /** Ends both sides, as when a connection is reset. */
   fail(error: unknown): void {
     this.incoming.fail(error);
     this.outgoing.finish(error);
@@ -92,7 +92,7 @@ export class FakeBytes implements ByteChannel {
   }
 }
 
-/** A wire that goes nowhere: the test is the other end. */
+/** A wire without a network: the test is the other end. */
 export class FakeWire implements Wire {
   readonly ownsChunks = false;
   readonly canDestroy = true;
@@ -100,15 +100,15 @@ export class FakeWire implements Wire {
   releasesChunks = false;
   endsTurns = false;
   bufferedAmount = 0;
-  /** What was done to it, but for chunks. */
+  /** The calls on it, except for chunks. */
   readonly log: string[] = [];
-  /** What was written, in the chunks it was written in. */
+  /** The written chunks. */
   readonly written: Uint8Array[] = [];
-  /** Whether what is written stays: the peer doesn't read. */
+  /** Whether written chunks stay buffered, because the peer does not read. */
   full = false;
-  /** Whether ending it is the end of it: the peer ends its half as well. */
+  /** Whether ending it ends both halves, because the peer ends its half as well. */
   ends = true;
-  /** Whether a caller waits for less to be buffered. */
+  /** Whether a caller waits for a lower buffered amount. */
   isWatched = false;
   isPaused = false;
   events: WireEvents | null = null;
@@ -174,14 +174,14 @@ export class FakeWire implements Wire {
     this.log.push("unref");
   }
 
-  // What the test does.
+  // The test's side.
 
-  /** All that was written since the last call, in hexadecimal. */
+  /** Returns everything that was written since the last call, in hexadecimal. */
   sent(): string {
     return hex(joined(this.written.splice(0)));
   }
 
-  /** Bytes from the peer. */
+  /** Delivers bytes from the peer. */
   receive(...chunks: Uint8Array[]): void {
     this.#held.push(...chunks);
     this.#deliver();
@@ -193,14 +193,14 @@ export class FakeWire implements Wire {
     this.#deliver();
   }
 
-  /** Nothing can be written any more. */
+  /** Ends the writing half. */
   break(failure: WireFailure | null = null): void {
     this.#isOver = true;
     this.#wake();
     if (!this.#isDestroyed) this.events?.onEnded(failure);
   }
 
-  /** The connection is lost, both ways. */
+  /** The connection is lost in both directions. */
   fail(error: unknown): void {
     if (this.isPaused) this.break({ error });
     this.#isOver = true;
@@ -208,7 +208,7 @@ export class FakeWire implements Wire {
     this.#wake();
   }
 
-  /** The peer reads again, all but so many bytes of it. */
+  /** The peer reads again, except for so many bytes. */
   drain(left = 0): void {
     this.full = false;
     this.bufferedAmount = left;
@@ -234,7 +234,7 @@ export class FakeWire implements Wire {
   }
 }
 
-/** An open channel over a {@linkcode FakeWire}, with a clock that stands still. */
+/** An open channel over a {@linkcode FakeWire}, with a clock that the test advances. */
 export interface WireRig {
   readonly channel: Channel;
   readonly wire: FakeWire;
@@ -243,14 +243,14 @@ export interface WireRig {
 
 export interface WireRigOptions extends ProtocolOptions {
   side?: Side;
-  /** Whether the wire is done with what it doesn't count any more. */
+  /** Whether the wire no longer uses the chunks that it does not count. */
   releasesChunks?: boolean;
-  /** Whether each chunk comes in a turn of its own. */
+  /** Whether each chunk arrives in its own turn. */
   endsTurns?: boolean;
   deflate?: DeflateParameters;
 }
 
-/** Makes an open channel over a wire. */
+/** Creates an open channel over a wire. */
 export function wireRig(options: WireRigOptions = {}): WireRig {
   const { side = "client", deflate = null, releasesChunks = false, endsTurns = false, ...rest } =
     options;
@@ -260,7 +260,7 @@ export function wireRig(options: WireRigOptions = {}): WireRig {
   return { channel, wire, clock };
 }
 
-/** An open channel over {@linkcode FakeBytes}, with a clock that stands still. */
+/** An open channel over {@linkcode FakeBytes}, with a clock that the test advances. */
 export interface Rig {
   readonly channel: Channel;
   readonly bytes: FakeBytes;
@@ -273,7 +273,7 @@ export interface RigOptions extends ProtocolOptions {
   deflate?: DeflateParameters;
 }
 
-/** Makes an open channel. */
+/** Creates an open channel. */
 export function rig(options: RigOptions = {}): Rig {
   const { side = "client", bytes = new FakeBytes(), deflate = null, ...rest } = options;
   const clock = new ManualClock();
@@ -282,10 +282,10 @@ export function rig(options: RigOptions = {}): Rig {
   return { channel, bytes, clock };
 }
 
-/** `channel.closed`, without its error, of a channel that must be over by now. */
+/** Returns `channel.closed` without its error; throws if the channel has not ended. */
 export async function ended(channel: Channel): Promise<Record<string, unknown>> {
   await microtasks(50);
-  // The peer's Close takes effect a turn later where nothing was read yet.
+  // The peer's Close takes effect a turn later if nothing was read yet.
   if (channel.state !== "closed") await delay(0);
   if (channel.state !== "closed") throw new Error(`The channel hasn't ended: ${channel.state}`);
   const { error: _error, ...info } = await channel.closed;

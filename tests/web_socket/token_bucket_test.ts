@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { TokenBucket } from "../../src/web_socket/token_bucket.ts";
 import { seededRandom } from "../support/random.ts";
 
-Deno.test("token bucket: as many at once as the limit, then evenly within the time", () => {
+Deno.test("token bucket: it allows the limit at once, and then refills evenly within the time", () => {
   const bucket = new TokenBucket({ limit: 4, per: 1000 }, 0);
   assertEquals([1, 1, 2, 1].map((it) => bucket.take(it, 0)), [true, true, true, false]);
   assertEquals(bucket.wait(0, 1), 250);
@@ -15,7 +15,7 @@ Deno.test("token bucket: as many at once as the limit, then evenly within the ti
   assertEquals(bucket.take(5, 9000), false);
 });
 
-Deno.test("token bucket: what is spent beyond the limit is a debt, which waits or is forgiven", () => {
+Deno.test("token bucket: spending beyond the limit is a debt, which the caller waits for or forgives", () => {
   const bucket = new TokenBucket({ limit: 10, per: 100 }, 0);
   assertEquals([bucket.spend(10, 0), bucket.debt, bucket.wait(0, 0)], [true, 0, 0]);
   assertEquals([bucket.spend(5, 0), bucket.debt], [false, 5]);
@@ -36,7 +36,7 @@ Deno.test("token bucket: a clock that is set back refills nothing, and rounding 
   for (let i = 1; i < 1000; i++) assert(steady.take(1, i * 1000 / 3), String(i));
 });
 
-Deno.test("token bucket: within any time there is never more than twice the limit, and never less than fits", () => {
+Deno.test("token bucket: it never allows more than twice the limit within any period", () => {
   const random = seededRandom();
   const bucket = new TokenBucket({ limit: 20, per: 500 }, 0);
   const taken: [at: number, amount: number][] = [];

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { Traffic } from "../../src/web_socket/traffic.ts";
 
-Deno.test("traffic: nothing has passed at first, and each way counts by itself", () => {
+Deno.test("traffic: it starts at zero, and counts each direction separately", () => {
   const [one, other] = [new Traffic(), new Traffic()];
   one.received.messages++;
   one.received.bytes += 7;

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { type Task, Turns } from "../../src/web_socket/turns.ts";
 
-/** Turns that begin when the test says so. */
+/** Turns that begin when the test starts them. */
 class Loop {
   readonly turns: Turns;
   #waiting: (() => void)[] = [];
@@ -22,7 +22,7 @@ class Loop {
   }
 }
 
-/** Work of so many steps. */
+/** Work with `steps` steps. */
 function work(turns: Turns, steps: number, cost: number, log: string[], name = "x"): Task {
   let left = steps;
   const task: Task = {
@@ -38,7 +38,7 @@ function work(turns: Turns, steps: number, cost: number, log: string[], name = "
   return task;
 }
 
-Deno.test("turns: little work plans nothing; much does, once, and the budget is filled again", () => {
+Deno.test("turns: little work schedules nothing; much work schedules one turn, which refills the budget", () => {
   const loop = new Loop();
   const { turns } = loop;
   const whole = turns.budget.left;
@@ -53,7 +53,7 @@ Deno.test("turns: little work plans nothing; much does, once, and the budget is 
   assertEquals([turns.budget.left, loop.planned], [whole, 0]);
 });
 
-Deno.test("turns: postponed work runs alternately, in slices, and leaves room for new work", () => {
+Deno.test("turns: postponed tasks alternate in slices, and leave room for new work", () => {
   const loop = new Loop();
   const { turns } = loop;
   const whole = turns.budget.left;
@@ -62,7 +62,7 @@ Deno.test("turns: postponed work runs alternately, in slices, and leaves room fo
   turns.add(work(turns, 5, whole / 100, log, "b"));
   assertEquals([log, loop.planned], [[], 1]);
   loop.turn();
-  // The second one gets its share in the first turn.
+  // The second task gets its share in the first turn.
   assertEquals(log.filter((it) => it === "b").length, 5);
   assert(log.indexOf("b") < 20, log.join(""));
   assert(log.length < 60, `${log.length}`);
@@ -74,7 +74,7 @@ Deno.test("turns: postponed work runs alternately, in slices, and leaves room fo
   assert(count > 15, `${count}`);
 });
 
-Deno.test("turns: a task that costs nothing can't keep a turn for itself", () => {
+Deno.test("turns: a task without cost cannot occupy a whole turn", () => {
   const loop = new Loop();
   let runs = 0;
   const task: Task = {
@@ -106,7 +106,7 @@ Deno.test("turns: a task that throws does not hold up the others", () => {
   assertEquals(log, ["x", "x"]);
 });
 
-Deno.test("turns: the last connection leaves no turn planned, and a full budget", () => {
+Deno.test("turns: after the last connection leaves, no turn is scheduled and the budget is full", () => {
   const loop = new Loop();
   const { turns } = loop;
   const whole = turns.budget.left;
@@ -121,7 +121,7 @@ Deno.test("turns: the last connection leaves no turn planned, and a full budget"
   turns.leave();
 });
 
-Deno.test("turns: on Deno large chunks use the budget up, and a turn is planned when that is so", () => {
+Deno.test("turns: on Deno, large chunks use up the budget, which then schedules a turn", () => {
   const loop = new Loop(true);
   const { turns } = loop;
   turns.spend(turns.budget.left - 1);

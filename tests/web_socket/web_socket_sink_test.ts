@@ -21,7 +21,7 @@ Deno.test("close arguments: none, a code, a code and a reason", () => {
   check(4999, "x");
 });
 
-Deno.test("close arguments C2 C3 C4 G5 a code that may not be sent is a RangeError", () => {
+Deno.test("close arguments C2 C3 C4 G5 a code that must not be sent is a RangeError", () => {
   for (const code of [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, -1, 1000.5, NaN]) {
     const error = assertThrows(() => check(code, "why"), RangeError);
     assertEquals(
@@ -38,7 +38,7 @@ Deno.test("close arguments G5 a reason needs a code", () => {
   assertEquals(error.message, 'Cannot close: a reason needs a code, got only "why"');
 });
 
-Deno.test("close arguments: a reason that is no text is a TypeError", () => {
+Deno.test("close arguments: a reason that is not a string is a TypeError", () => {
   const error = assertThrows(() => check(1000, 42 as unknown as string), TypeError);
   assertEquals(error.message, "Cannot close: the reason must be a string, got number");
 });
@@ -66,12 +66,12 @@ Deno.test("close arguments C5 a reason is at most 123 bytes of UTF-8. RFC 6455 Â
   }
 });
 
-Deno.test("close arguments: unsendable names what can be sent", () => {
+Deno.test("close arguments: the error names the codes that can be sent", () => {
   const { message } = unsendable("x", "1000 only");
   assertEquals(message, "Cannot close: the code must be one of 1000 only, got a string");
 });
 
-Deno.test("closeUnasked: as close, but what the user adds is dropped, and the user's own close follows", async () => {
+Deno.test("closeUnasked: it closes like close, but drops the user's later messages, and the user may still close", async () => {
   const { client, server } = webSocketChannelPair();
   const { sink } = server;
   sink.add("before");
@@ -83,7 +83,7 @@ Deno.test("closeUnasked: as close, but what the user adds is dropped, and the us
   assertEquals(await client.stream.next(), { done: false, value: "before" });
   closeUnasked(sink as unknown as WebSocketSink<never>, 1012, "restarting");
   assertEquals(server.state, "closing");
-  // The stream ends at once, and an interrupted source is no success.
+  // The stream ends at once, and an interrupted source rejects.
   assertEquals(await server.stream.next(), { done: true, value: undefined });
   assertEquals(await source, "InvalidStateError");
   assertFalse(sink.add("after"));
@@ -95,7 +95,7 @@ Deno.test("closeUnasked: as close, but what the user adds is dropped, and the us
   assertThrows(() => sink.add("after the user's own close"), DOMException);
 });
 
-Deno.test("closeUnasked: checked first, of several the first counts, and while connecting it gives up", async () => {
+Deno.test("closeUnasked: it checks its arguments first, the first call wins, and while connecting it ends the attempt", async () => {
   const { client, server } = webSocketChannelPair();
   const sink = server.sink as unknown as WebSocketSink<never>;
   assertThrows(() => closeUnasked(sink, 1005), RangeError);
