@@ -43,14 +43,18 @@ Deno.test("platform: each is detected by its own global; Deno and Bun have Node'
   }
 });
 
-Deno.test("platform: a polyfill of a global does not identify the platform", { ignore: !hidable }, () => {
-  withGlobals({ Deno: {}, Bun: {}, process: { env: {} } }, () => {
-    assertEquals(platform(), "browser");
-  });
-  withGlobals({ Deno: { test: () => {} }, Bun: undefined, process: NODE }, () => {
-    assertEquals(platform(), "node");
-  });
-  withGlobals({ Deno: { version: {} }, Bun: undefined, process: { versions: {} } }, () => {
-    assertEquals(platform(), "browser");
-  });
-});
+Deno.test(
+  "platform: a polyfill of a global does not identify the platform",
+  { ignore: !hidable },
+  () => {
+    withGlobals({ Deno: {}, Bun: {}, process: { env: {} } }, () => {
+      assertEquals(platform(), "browser");
+    });
+    withGlobals({ Deno: { test: () => {} }, Bun: undefined, process: NODE }, () => {
+      assertEquals(platform(), "node");
+    });
+    withGlobals({ Deno: { version: {} }, Bun: undefined, process: { versions: {} } }, () => {
+      assertEquals(platform(), "browser");
+    });
+  },
+);
