@@ -1,6 +1,6 @@
 /**
- * A small endpoint of RFC 6455 and RFC 7692 that echoes, written for this one purpose: each fault of a list can be
- * switched on, one at a time. Without a fault it is correct. It shares no code with what checks it.
+ * A small echo endpoint of RFC 6455 and RFC 7692 for tests of the check. Tests can switch on each fault of a list,
+ * one at a time. Without a fault the endpoint is correct. It shares no code with the check.
  */
 
 import { Buffer } from "node:buffer";
@@ -8,7 +8,7 @@ import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
 import { constants, deflateRawSync, inflateRawSync } from "node:zlib";
 
-/** What was agreed on of permessage-deflate. */
+/** The agreed parameters of permessage-deflate. */
 export interface Deflate {
   ownBits: number;
   ownForgets: boolean;
@@ -200,7 +200,7 @@ export class Endpoint {
       : this.#history;
     if (this.#has("breaks-at-final") && this.#isBroken) return none;
     try {
-      // What was kept goes before it in a block that isn't compressed: not every runtime takes a dictionary.
+      // An uncompressed block with the kept history stands in front: not every runtime supports a dictionary.
       const whole = Buffer.concat([stored(kept), payload, TAIL]);
       const finishFlush = constants.Z_SYNC_FLUSH;
       const message = Buffer.from(inflateRawSync(whole, { finishFlush })).subarray(kept.length);

@@ -1,9 +1,9 @@
-/** The faults of `broken_peers.ts`: what each does, and the case that must find it. */
+/** The faults of `broken_peers.ts`: a description of each, and the case that must find it. */
 
-/** What a peer with a fault does, and which case finds it. */
+/** A description of a peer's fault, and the case that finds it. */
 export type Faults = Readonly<Record<string, readonly [does: string, id: string]>>;
 
-/** Faults of an open connection, of either side: the case fails. */
+/** Faults of either side in an open connection: the case fails. */
 const OF_CONNECTIONS: Faults = {
   "any-rsv": ["accepts data frames with reserved bits", "rsv/text-010"],
   "any-rsv-control": ["accepts control frames with reserved bits", "rsv/ping-001"],

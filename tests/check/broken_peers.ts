@@ -9,7 +9,7 @@ import { type Deflate, Endpoint } from "./broken_endpoint.ts";
 const accept = (key: string): string =>
   createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
 
-/** A head: names in lower case, unless the fault is to tell letter cases apart. */
+/** A parsed head. Names are in lower case, unless the fault is case-sensitive names. */
 function parse(text: string, fault: string): { line: string; fields: [string, string][] } {
   const [line = "", ...lines] = text.split("\r\n");
   const fields = lines.filter((it) => it !== "").map((it): [string, string] => {
@@ -29,7 +29,7 @@ function all(fields: Fields, name: string, fault: string): string[] {
   return fields.filter(([it]) => it === wanted).map(([, value]) => value);
 }
 
-/** What a malformed parameter of permessage-deflate is. */
+/** Whether a parameter of permessage-deflate is malformed. */
 function isBad(name: string, value: string | undefined, fault: string): boolean {
   if (/^(server|client)_no_context_takeover$/.test(name)) {
     return value !== undefined && fault !== "any-parameter";
@@ -43,7 +43,7 @@ function isBad(name: string, value: string | undefined, fault: string): boolean 
 
 type Offer = Map<string, string | undefined>;
 
-/** The offers of permessage-deflate that are correct; `null`: the field is malformed. */
+/** The correct offers of permessage-deflate; `null` if the field is malformed. */
 function offersOf(value: string, fault: string): Offer[] | null {
   const offers: Offer[] = [];
   if ((value.match(/"/g) ?? []).length % 2 === 1) return null;
@@ -71,7 +71,7 @@ export interface BrokenServer {
   close(): Promise<void>;
 }
 
-/** Starts a server with a fault; the empty name is none. */
+/** Starts a server with a fault; an empty name means no fault. */
 export async function brokenServer(fault: string): Promise<BrokenServer> {
   const sockets = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true }, (socket) => {
@@ -142,7 +142,7 @@ function refusal(status: string, fields = ""): Answer {
   };
 }
 
-/** Whether the first line is one of a correct handshake. */
+/** Whether the first line belongs to a correct handshake. */
 function isGet(line: string, fault: string): boolean {
   const [method = "", target = "", version = ""] = line.split(" ");
   if (method !== "GET" && fault !== "any-method") return false;
@@ -242,10 +242,10 @@ function accepted(fields: Fields, key: string, fault: string): Answer {
   return { text: `${lines.join("\r\n")}\r\n\r\n`, isOpen: true, deflate };
 }
 
-/** Where a client with a fault of resets doesn't connect any more. */
+/** The point at which a client with a reset fault stops connecting. */
 const DEAD = new Set<string>();
 
-/** Connects a client with a fault, and fulfils when its connection has ended. */
+/** Connects a client with a fault. The promise fulfils when the connection has ended. */
 export async function brokenClient(
   url: string,
   fault: string,
@@ -307,7 +307,7 @@ export async function brokenClient(
 
 const none = Buffer.alloc(0);
 
-/** What was agreed on; `undefined`: the answer is wrong. */
+/** The agreed parameters; `undefined` if the answer is wrong. */
 function agreed(
   head: string,
   key: string,

@@ -1,4 +1,4 @@
-/** Servers and clients with one fault each: the check finds each of them, by the case that is about it. */
+/** Servers and clients with one fault each: the case that tests for a fault finds it. */
 
 import { pooledMap } from "@std/async";
 import { assert, assertEquals } from "@std/assert";
@@ -6,7 +6,7 @@ import { checkClient, checkServer, type Report } from "../../src/check/mod.ts";
 import { type Faults, faultsOf } from "./broken_faults.ts";
 import { brokenClient, brokenServer } from "./broken_peers.ts";
 
-/** How long the check waits: a fault may be that nothing comes. */
+/** How long the check waits: some faulty peers send nothing. */
 const TIMEOUT = 400;
 const TOGETHER = 8;
 
@@ -34,14 +34,14 @@ async function reportOf(
 
 type Found = readonly [fault: string, id: string, verdict: string];
 
-/** What the named case says of each fault. */
+/** The verdict of the named case on each fault. */
 async function found(side: "server" | "client", faults: Faults): Promise<Found[]> {
   const all: Found[] = [];
   const results = pooledMap(
     TOGETHER,
     Object.entries(faults),
     async ([fault, [, id]]): Promise<Found> => {
-      // Whether a key is fresh shows with the second connection.
+      // Only a second connection shows whether the key is fresh.
       const cases = fault === "same-key" ? ["request/key"] : [id];
       const { results } = await reportOf(side, fault, cases, TIMEOUT);
       const named = results.find((it) => it.id === id);
@@ -55,7 +55,7 @@ async function found(side: "server" | "client", faults: Faults): Promise<Found[]
 for (const side of ["server", "client"] as const) {
   const faults = Object.entries(faultsOf(side));
 
-  Deno.test(`check: W51 each fault of a ${side} is found by the case that is about it`, async () => {
+  Deno.test(`check: W51 the case that tests for a fault of a ${side} finds it`, async () => {
     assert(Object.keys(faultsOf(side).failed).length >= 60);
     for (const [verdict, list] of faults) {
       const expected = Object.entries(list).map(([fault, [, id]]) => [fault, id, verdict]);

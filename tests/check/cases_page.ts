@@ -1,4 +1,4 @@
-/** The page of all cases, made of the source. */
+/** The page of all cases, generated from the source. */
 
 import { type CaseInfo, listCases } from "../../src/check/mod.ts";
 
@@ -28,7 +28,7 @@ const FAMILIES: Readonly<Record<string, string>> = {
 
 const cell = (text: string): string => text.replaceAll("|", "\\|").replaceAll("<", "&lt;");
 
-/** A list of steps; the middle of a long one is left out. */
+/** A list of steps. Of a long list it leaves out the middle. */
 function steps(all: readonly string[]): string {
   const shown = all.length > 6 ? [...all.slice(0, 3), "…", ...all.slice(-2)] : all;
   return cell(shown.join(" ⏎ "));

@@ -3,7 +3,7 @@ import { checkClient, type WantedConnection } from "../../src/check/mod.ts";
 import { NetWebSocketChannel } from "../../src/net/mod.ts";
 import { others } from "./support.ts";
 
-/** This package's client: it sends back what it gets. */
+/** Connects this package's client, which echoes each message. */
 async function echo(url: string, protocols: readonly string[] = []): Promise<void> {
   const channel = NetWebSocketChannel.connect(url, {
     protocols: [...protocols],
@@ -23,10 +23,10 @@ Deno.test("checkClient: W50 this package's client passes every case", async () =
   assertEquals(report.results.length >= 300, true, `${report.results.length} cases`);
 });
 
-Deno.test("checkClient: a client that connects by itself asks for the list, and takes one case after the other; a browser takes none", async () => {
+Deno.test("checkClient: a client that connects by itself requests the list and runs one case after the other; a browser is refused", async () => {
   const asked: string[] = [];
   const report = await checkClient({
-    // The second case takes two connections.
+    // The second case needs two connections.
     cases: ["ping/empty", "end/reset-in-message", "pong", "answer/protocol-first"],
     onListen: async (url) => {
       const page = await fetch(url.replace("ws", "http"));
@@ -44,19 +44,19 @@ Deno.test("checkClient: a client that connects by itself asks for the list, and 
   assertEquals(report.results.map(({ id }) => id), [...new Set(asked)]);
 });
 
-Deno.test("checkClient: a client that doesn't come ends the run, and the report says so", async () => {
+Deno.test("checkClient: a client that never connects ends the run, and the report says so", async () => {
   const report = await checkClient({ cases: ["ping"], idleTimeout: 1 });
   assertEquals([report.isComplete, report.results.length], [false, 0]);
 });
 
-Deno.test("checkClient: a client that is called and doesn't connect fails the case", async () => {
+Deno.test("checkClient: the case fails if the `connect` function does not connect", async () => {
   const report = await checkClient({ cases: ["ping/empty"], connect: () => {}, timeout: 1 });
   assertEquals(report.results.map(({ verdict, note }) => [verdict, note]), [
     ["failed", "it doesn't connect"],
   ]);
 });
 
-Deno.test("checkClient: W52 an abort gives what is done by then", async () => {
+Deno.test("checkClient: W52 an aborted check returns the results so far", async () => {
   const controller = new AbortController();
   const report = await checkClient({
     connect,
@@ -68,7 +68,7 @@ Deno.test("checkClient: W52 an abort gives what is done by then", async () => {
   assertEquals([report.isComplete, report.results.length], [false, 3]);
 });
 
-Deno.test("checkClient: an option that isn't one is an error", async () => {
+Deno.test("checkClient: an unknown option is an error", async () => {
   const options = { cases: ["nonsense"] };
   await assertRejects(() => checkClient(options), RangeError, "no case is called nonsense");
   await assertRejects(() => checkClient({ prot: 1 } as never), TypeError, "prot");

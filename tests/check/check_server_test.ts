@@ -28,7 +28,7 @@ Deno.test("checkServer: W49 this package's server passes every case", async () =
   });
 });
 
-Deno.test("checkServer: cases are chosen by name or its beginning, and each result is reported", async () => {
+Deno.test("checkServer: the caller selects cases by name or prefix, and gets each result", async () => {
   await withEcho(async (url) => {
     const told: string[] = [];
     const report = await checkServer(`${url}/?token=secret`, {
@@ -43,7 +43,7 @@ Deno.test("checkServer: cases are chosen by name or its beginning, and each resu
   });
 });
 
-Deno.test("checkServer: W52 an abort gives what is done by then", async () => {
+Deno.test("checkServer: W52 an aborted check returns the results so far", async () => {
   await withEcho(async (url) => {
     const controller = new AbortController();
     const report = await checkServer(url, {
@@ -56,7 +56,7 @@ Deno.test("checkServer: W52 an abort gives what is done by then", async () => {
   });
 });
 
-Deno.test("checkServer: what onResult throws ends the run, and the promise rejects with it", async () => {
+Deno.test("checkServer: an error that onResult throws ends the run and rejects the promise", async () => {
   await withEcho(async (url) => {
     let calls = 0;
     const onResult = (): void => {
@@ -69,7 +69,7 @@ Deno.test("checkServer: what onResult throws ends the run, and the promise rejec
   });
 });
 
-Deno.test("checkServer: no server, no URL, no such case: an error says so", async () => {
+Deno.test("checkServer: an error reports a missing server, a malformed URL and an unknown case", async () => {
   await assertRejects(() => checkServer("ws://127.0.0.1:1"), Error, "nothing there answers");
   await assertRejects(() => checkServer("127.0.0.1"), SyntaxError, "ws: or wss:");
   await assertRejects(
@@ -79,7 +79,7 @@ Deno.test("checkServer: no server, no URL, no such case: an error says so", asyn
   );
 });
 
-Deno.test("checkServer: no case has a secret of the URL, the header fields or the answers in its report", async () => {
+Deno.test("checkServer: reports contain no secret of the URL, the header fields or the answers", async () => {
   const seen = new Set<string | null>();
   const server = await WebSocketServer.bind({
     headers: { "Set-Cookie": "id=s3cret", "X-Session": "s3cret" },
@@ -113,6 +113,6 @@ Deno.test("checkServer: no case has a secret of the URL, the header fields or th
   }
 });
 
-Deno.test("listCases: a side that is neither is an error", () => {
+Deno.test("listCases: an unknown side is an error", () => {
   assertThrows(() => listCases("both" as never), TypeError, 'it must be "server" or "client"');
 });

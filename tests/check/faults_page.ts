@@ -1,4 +1,4 @@
-/** The page of the broken peers and of the cases that find them, made of the source. */
+/** The page of the broken peers and the cases that find them, generated from the source. */
 
 import { type Faults, faultsOf } from "./broken_faults.ts";
 

@@ -26,7 +26,7 @@ function pour(socket: Socket, bytes: Uint8Array): void {
   more();
 }
 
-/** The header of an unmasked frame of so many bytes. */
+/** The header of an unmasked frame with a payload of this many bytes. */
 function header(first: number, length: number): Buffer {
   const bytes = Buffer.alloc(10);
   bytes[0] = first;
@@ -35,7 +35,7 @@ function header(first: number, length: number): Buffer {
   return bytes;
 }
 
-/** What a hostile peer does on an open connection; where the name has "answer", in place of an answer. */
+/** What a hostile peer does on an open connection, or in place of an answer if the name contains "answer". */
 const HOSTILE: Readonly<Record<string, (socket: Socket) => void>> = {
   "hangs": () => {},
   "sends Pings without end": (it) => pour(it, Buffer.alloc(MIB, Buffer.from([0x89, 0]))),
@@ -66,7 +66,7 @@ const HOSTILE: Readonly<Record<string, (socket: Socket) => void>> = {
   "doesn't answer": () => {},
 };
 
-/** Runs the check against a server that answers the first request, and is hostile from then on. */
+/** Checks a server that answers the first request and is hostile afterwards. */
 async function hostileServer(does: string): Promise<{ report: Report; sent: number }> {
   const sockets: Socket[] = [];
   const server = createServer({ allowHalfOpen: true }, (socket) => {
@@ -119,7 +119,7 @@ Deno.test("checkServer: W56 a message of 131,073 fragments of one byte fails the
   }
 });
 
-Deno.test("checkServer: W56 a server whose answers are large makes no large report", async () => {
+Deno.test("checkServer: W56 the report stays small when a server sends large answers", async () => {
   const fields = `X-Long: ${"x".repeat(20_000)}\r\n` + "a:\r\n".repeat(5000);
   const server = createServer((socket) => {
     socket.on("error", () => {});
@@ -168,7 +168,7 @@ Deno.test("checkClient: W56 a client that hangs, floods or closes ends each case
 
 const NONSENSE: readonly unknown[] = [1, "x", null, true, Symbol("x"), () => {}];
 
-Deno.test("check: W57 arguments and options of the wrong type are errors, and nothing is opened", async () => {
+Deno.test("check: W57 arguments and options of the wrong type are errors, and the check opens no connection", async () => {
   const url = "ws://127.0.0.1:1";
   const wrong = async (call: () => Promise<unknown>, what: string): Promise<void> => {
     const error = await assertRejects(call, Error) as Error;
@@ -211,7 +211,7 @@ Deno.test("check: W57 arguments and options of the wrong type are errors, and no
   await wrong(() => checkClient({ port: 65_536 }), "port");
 });
 
-Deno.test("check: W57 an aborted signal, an empty list of cases, and lists that are no arrays", async () => {
+Deno.test("check: W57 an aborted signal, an empty list of cases, and values that are not arrays", async () => {
   const connect = (): void => {};
   const aborted = await checkClient({ connect, signal: AbortSignal.abort(), timeout: 1 });
   assertEquals([aborted.isComplete, aborted.results.length], [false, 0]);
@@ -222,7 +222,7 @@ Deno.test("check: W57 an aborted signal, an empty list of cases, and lists that 
   assertEquals(some.results.map(({ id }) => id), ["ping/empty"]);
 });
 
-Deno.test("check: W57 what the caller's functions throw or reject with ends the run, and is its error", async () => {
+Deno.test("check: W57 an error of the caller's functions ends the run and is its error", async () => {
   const thrown = (): never => {
     throw new Error("mine");
   };
@@ -231,7 +231,7 @@ Deno.test("check: W57 what the caller's functions throw or reject with ends the 
   for (const mine of [thrown, rejected]) {
     await assertRejects(() => checkClient({ ...options, onResult: mine }), Error, "mine");
     await assertRejects(() => checkClient({ ...options, onListen: mine }), Error, "mine");
-    // Many connections must fail: what `connect` does then is ignored.
+    // Many connections must fail: the check then ignores the outcome of `connect`.
     const { counts } = await checkClient({ ...options, cases: ["ping/empty"], connect: mine });
     assertEquals(counts.failed, 1);
   }

@@ -10,13 +10,13 @@ import { FAULTS_PAGE, faultsPage } from "./faults_page.ts";
 for (const side of ["server", "client"] as const) {
   const cases = listCases(side);
 
-  Deno.test(`listCases: at least 300 for a ${side}, of which at least 120 are no mere variants`, () => {
+  Deno.test(`listCases: at least 300 cases for a ${side}, at least 120 of them not variants of another one`, () => {
     assert(cases.length >= 300, `${cases.length}`);
     const distinct = cases.filter(({ isVariant }) => !isVariant).length;
     assert(distinct >= 120, `${distinct}`);
   });
 
-  Deno.test(`listCases: each case of a ${side} has a name of its own and says what it is`, () => {
+  Deno.test(`listCases: each case of a ${side} has a unique name and a description`, () => {
     assertEquals(new Set(cases.map(({ id }) => id)).size, cases.length);
     for (const { id, title, section, allows, why } of cases) {
       assert(/^[a-z0-9]+\/[a-z0-9.-]+$/.test(id), id);
@@ -31,11 +31,11 @@ for (const side of ["server", "client"] as const) {
   });
 }
 
-Deno.test("listCases: the page of all cases is as the source has them", async () => {
+Deno.test("listCases: the page of all cases matches the source", async () => {
   assertEquals(await readText(CASES_PAGE), casesPage(), "deno task check_cases --write");
 });
 
-Deno.test("listCases: the page of all faults is as the source has them, and each names a case", async () => {
+Deno.test("listCases: the page of all faults matches the source, and each fault names a case", async () => {
   assertEquals(await readText(FAULTS_PAGE), faultsPage(), "deno task check_cases --write");
   for (const side of ["server", "client"] as const) {
     const ids = new Set(listCases(side).map(({ id }) => id));

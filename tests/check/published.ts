@@ -1,4 +1,4 @@
-/** The reports in docs/assets/check/, and the table of them. For Deno only: it reads the project's files. */
+/** The reports in docs/assets/check/, and their table. For Deno only: it reads the project's files. */
 
 import { type Report, type Verdict, VERDICTS } from "../../src/check/mod.ts";
 import { filesBelow, readText } from "../support/sources.ts";
@@ -6,11 +6,11 @@ import { filesBelow, readText } from "../support/sources.ts";
 /** Pages with the table. */
 export const PLACES: readonly string[] = ["README.md", "docs/how-to/check.md"];
 
-/** The table is known by its header. */
+/** Finds the table by its header. */
 const HEADER = "ok · informational · non-strict · unimplemented · failed";
 const TABLE = new RegExp(`^\\| ${HEADER} *\\|.*\\n(?:\\|.*\\n)*`, "m");
 
-/** Whose reports are in the table, in its order. */
+/** The implementations in the table, in its order. */
 const ORDER = ["own_deno", "own_node", "own_bun", "ws", "deno", "bun", "node", "python"];
 
 /** The reports, by name: `server_ws`. */
@@ -25,7 +25,7 @@ export async function publishedReports(): Promise<Map<string, Report>> {
 
 const NAMES = Object.keys(VERDICTS) as Verdict[];
 
-/** The table of the published reports: for each, how many cases have each verdict. */
+/** The table of the published reports: the number of cases for each verdict. */
 export async function tableOf(): Promise<string> {
   const reports = await publishedReports();
   const cell = (report: Report | undefined): string =>
@@ -33,7 +33,7 @@ export async function tableOf(): Promise<string> {
   const own = ORDER.filter((it) => it.startsWith("own_"));
   const cells = (name: string): string =>
     ["server", "client"].map((side) => cell(reports.get(`${side}_${name}`))).join();
-  // The same on every runtime, as it should be: one row.
+  // The results are the same on every runtime, as they should be: one row.
   const isSame = new Set(own.map(cells)).size === 1;
   const rows = ORDER.filter((it) => !isSame || !own.slice(1).includes(it)).flatMap((name) => {
     const [server, client] = [reports.get(`server_${name}`), reports.get(`client_${name}`)];
@@ -45,7 +45,7 @@ export async function tableOf(): Promise<string> {
   return [`| ${HEADER} | as a server | as a client |`, "| --- | --- | --- |", ...rows].join("\n");
 }
 
-/** The table that a page has, without its layout. */
+/** The table of a page, without its layout. */
 export function tableIn(page: string): string {
   const [table = ""] = TABLE.exec(page) ?? [];
   return table.trimEnd().split("\n").map((row) =>
@@ -53,7 +53,7 @@ export function tableIn(page: string): string {
   ).join("\n");
 }
 
-/** A page with another table. */
+/** Replaces the table of a page. */
 export function withTable(page: string, table: string): string {
   if (!TABLE.test(page)) throw new Error("The page has no table of reports");
   return page.replace(TABLE, () => `${table}\n`);

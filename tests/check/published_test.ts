@@ -6,7 +6,7 @@ import { readText } from "../support/sources.ts";
 import { PLACES, publishedReports, tableIn, tableOf } from "./published.ts";
 import { reportSchema, SCHEMA_FILE, schemaText } from "./report_schema.ts";
 
-Deno.test("check reports: the published ones have the documented format, and are of the cases of now", async () => {
+Deno.test("check reports: the published reports have the documented format and the current cases", async () => {
   const reports = await publishedReports();
   assert(reports.size >= 13, `${reports.size}`);
   for (const [name, report] of reports) {
@@ -18,22 +18,22 @@ Deno.test("check reports: the published ones have the documented format, and are
   }
 });
 
-Deno.test("check reports: those of this package have no other verdict than ok", async () => {
+Deno.test("check reports: the reports of this package contain only the verdict ok", async () => {
   for (const [name, { counts, results }] of await publishedReports()) {
     if (name.includes("_own_")) assertEquals(counts.ok, results.length, name);
   }
 });
 
-Deno.test("check reports: the schema is the documented one", async () => {
+Deno.test("check reports: the schema matches the documented schema", async () => {
   assertEquals(await readText(SCHEMA_FILE), schemaText());
 });
 
-Deno.test("check reports: the tables are those of the reports", async () => {
+Deno.test("check reports: the tables of the pages match the reports", async () => {
   const table = await tableOf();
   for (const place of PLACES) assertEquals(tableIn(await readText(place)), table, place);
 });
 
-/** What docs/how-to/check.md says of others: a report, a case, and its verdict. */
+/** The statements of docs/how-to/check.md about other packages: a report, a case, and its verdict. */
 const SAID: readonly (readonly [report: string, id: string, verdict: string])[] = [
   ["server_ws", "fragment/flood-64-bytes", "informational"],
   ["server_ws", "ping/2000", "informational"],
@@ -61,7 +61,7 @@ const SAID: readonly (readonly [report: string, id: string, verdict: string])[] 
   ["client_python", "deflate/final-inside", "non-strict"],
 ];
 
-Deno.test("check reports: what the guide says of others is in their reports", async () => {
+Deno.test("check reports: the guide's statements about other packages match their reports", async () => {
   const reports = await publishedReports();
   const seen = SAID.map(([name, id]) => {
     const result = reports.get(name)?.results.find((it) => it.id === id);

@@ -27,7 +27,7 @@ async function reports(): Promise<Report[]> {
   return all;
 }
 
-Deno.test("reportHtml: W53 nothing of a report is markup, and the page needs no other file", async () => {
+Deno.test("reportHtml: W53 the page treats no text of a report as markup, and needs no other file", async () => {
   const [report] = await reports();
   assert(report !== undefined);
   const evil = '"><script>alert(1)</script>';

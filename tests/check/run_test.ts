@@ -3,7 +3,7 @@ import { newCase } from "../../src/check/case.ts";
 import { Fault } from "../../src/check/fault.ts";
 import { runAll } from "../../src/check/run.ts";
 
-Deno.test("check run: W56 a case that never ends by itself ends as failed after ten times the timeout", async () => {
+Deno.test("check run: W56 a case that never ends by itself fails after ten times the timeout", async () => {
   let end = (): void => {};
   const gone = new Promise<void>((resolve) => end = resolve);
   const about = { id: "a/b", title: "t", section: "s", why: "w", sends: [], allows: [] };

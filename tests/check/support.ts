@@ -1,8 +1,8 @@
-/** What the tests of checks share. */
+/** Shared code of the tests of the check. */
 
 import type { Report } from "../../src/check/mod.ts";
 
-/** The results that aren't ok, for an error's text. */
+/** The results with another verdict than ok, for an error's text. */
 export function others({ results }: Report): unknown[] {
   return results.filter(({ verdict }) => verdict !== "ok")
     .map(({ id, verdict, note, transcript }) => ({ id, verdict, note, transcript }));

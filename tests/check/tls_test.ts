@@ -7,7 +7,7 @@ import { others } from "./support.ts";
 
 const identity = createIdentity({ names: ["127.0.0.1", "localhost"] });
 const { cert: ca } = identity;
-/** Of each family of cases, those that TLS could change. */
+/** The cases of each family that TLS could affect. */
 const cases = [
   "ping/payload",
   "pieces/many",
@@ -17,7 +17,7 @@ const cases = [
   "many/unread",
 ];
 
-Deno.test("checkServer: W55 a server is checked through TLS, with the options of node:tls", async () => {
+Deno.test("checkServer: W55 checks a server through TLS, with the options of node:tls", async () => {
   const server = await WebSocketServer.bind({
     tls: identity,
     handler: (channel) => {
@@ -39,7 +39,7 @@ Deno.test("checkServer: W55 a server is checked through TLS, with the options of
   }
 });
 
-Deno.test("checkClient: W55 a client is checked through TLS, with the key and the certificate that were given", async () => {
+Deno.test("checkClient: W55 checks a client through TLS, with the caller's key and certificate", async () => {
   const schemes = new Set<string>();
   const report = await checkClient({
     cases: [...cases, "answer/reset", "answer/in-pieces", "answer/frame"],

@@ -3,7 +3,7 @@ import { type RawSocket, Wire } from "../../src/check/wire.ts";
 
 const MIB = 1 << 20;
 
-/** A socket that has data for as long as it isn't paused. */
+/** A socket that delivers data until it is paused. */
 class Flood {
   isPaused = false;
   #onData: (chunk: Uint8Array) => void = () => {};
@@ -22,7 +22,7 @@ class Flood {
     this.isPaused = false;
   }
 
-  /** Sends up to so many bytes; gives how many were taken. */
+  /** Sends up to this many bytes. Returns how many the reader accepted. */
   pour(most: number): number {
     let sent = 0;
     for (; sent < most && !this.isPaused; sent += MIB / 4) this.#onData(new Uint8Array(MIB / 4));
@@ -30,11 +30,11 @@ class Flood {
   }
 }
 
-Deno.test("check wire: W56 with 1 MiB that no case has asked for, the socket is paused", async () => {
+Deno.test("check wire: W56 the socket is paused when 1 MiB is buffered that no case has read", async () => {
   const socket = new Flood();
   const wire = new Wire(socket as unknown as RawSocket, 1000);
   assertEquals(socket.pour(64 * MIB), MIB);
-  // A message that is larger than that still arrives.
+  // A larger message still arrives.
   const taken = wire.take(3 * MIB);
   assertEquals([socket.isPaused, socket.pour(64 * MIB)], [false, 2 * MIB]);
   assertEquals((await taken)?.length, 3 * MIB);

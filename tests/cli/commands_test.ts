@@ -1,4 +1,4 @@
-/** The commands with real peers, on every runtime: in this process, so that a test takes milliseconds. */
+/** The commands with real peers, on every runtime. They run in this process, so a test takes milliseconds. */
 
 import {
   assert,
@@ -46,7 +46,7 @@ async function withFolder(body: (folder: string) => Promise<void>): Promise<void
   }
 }
 
-/** A port at which nothing listens. */
+/** A port without a listener. */
 async function freePort(): Promise<number> {
   const server = createServer();
   const port = await listen(server);
@@ -60,7 +60,7 @@ function rowsOf(out: string): Record<string, unknown>[] {
 
 const LISTENING = /listening at ([^\s,]+)/;
 
-Deno.test("W27 connect --reconnect: the next connection follows a lost one", async () => {
+Deno.test("W27 connect --reconnect: connects again after a lost connection", async () => {
   let count = 0;
   await withEcho(async (url) => {
     const command = begin(["connect", url, "--reconnect", "--json"]);
@@ -80,7 +80,7 @@ Deno.test("W27 connect --reconnect: the next connection follows a lost one", asy
   });
 });
 
-Deno.test("W28 wss: connect, ping, tap, replay and check trust --ca, --insecure, and no other certificate", async () => {
+Deno.test("W28 wss: connect, ping, tap, replay and check accept only certificates that --ca or --insecure allows", async () => {
   await withFolder(async (folder) => {
     const { authority, local } = certificates();
     for (const [name, text] of [["ca", authority.cert], ["cert", local.cert], ["key", local.key]]) {
@@ -114,7 +114,7 @@ Deno.test("W28 wss: connect, ping, tap, replay and check trust --ca, --insecure,
   });
 });
 
-Deno.test("W28 ping: each round trip, statistics, and an exit code", async () => {
+Deno.test("W28 ping: prints each round trip and statistics, and returns an exit code", async () => {
   await withEcho(async (url) => {
     const { code, out, err } = await complete(["ping", url, "-c", "2", "-i", "0.01"]);
     assertEquals(code, 0, err);
@@ -132,7 +132,7 @@ Deno.test("W28 ping: each round trip, statistics, and an exit code", async () =>
   }, { autoPong: false });
 });
 
-Deno.test("W28 listen: an echo, a log, a command; a signal ends it in order", async () => {
+Deno.test("W28 listen: echoes, logs or runs a command; a signal closes it cleanly", async () => {
   for (
     const [extra, sent, got] of [
       [[], "hello\n", "< hello\n"],
@@ -153,7 +153,7 @@ Deno.test("W28 listen: an echo, a log, a command; a signal ends it in order", as
   }
 });
 
-Deno.test("W28 listen --exec: a command that dies, floods, or takes no input", async () => {
+Deno.test("W28 listen --exec: a command that crashes, floods the output, or reads no input", async () => {
   for (
     const [command, sent, end] of [
       ["read line; exit 3", "x".repeat(1000), 'closed by this side: 1011 "it ended with 3"'],
@@ -166,7 +166,7 @@ Deno.test("W28 listen --exec: a command that dies, floods, or takes no input", a
     const socket = createConnection(Number(port), hostname);
     const gone = new Promise<void>((resolve) => socket.on("close", () => resolve()));
     socket.on("error", () => {});
-    // It answers a Close of 1011, so that no timeout passes.
+    // It answers a Close with 1011, so that no timeout elapses.
     const answer = Uint8Array.of(0x88, 0x82, 0, 0, 0, 0, 0x03, 0xf3);
     socket.on("data", (chunk) => {
       if (sent === null) socket.destroy();
@@ -216,7 +216,7 @@ Deno.test({
   },
 });
 
-Deno.test("W28 a binary message is shown in hexadecimal, and has no effect on a terminal", async () => {
+Deno.test("W28 binary messages are printed in hexadecimal, and do not affect the terminal", async () => {
   await withEcho(async (url) => {
     const { out } = await complete(["connect", url, "--binary", "-w", "0.05"], "\x1b[2Jhi\n");
     assertStringIncludes(out, "< binary, 6 bytes\n");
@@ -225,7 +225,7 @@ Deno.test("W28 a binary message is shown in hexadecimal, and has no effect on a 
   });
 });
 
-Deno.test("W29 tap passes a refusal and an unreachable server on", async () => {
+Deno.test("W29 tap forwards a refusal, and reports an unreachable server to the client", async () => {
   await withEcho(async (url) => {
     const tap = begin(["tap", "0", url]);
     const { code, err } = await complete(["connect", await tap.until(LISTENING)]);
@@ -259,7 +259,7 @@ Deno.test("W29 tap ends a connection whose client floods it before the server ha
   });
 });
 
-Deno.test("W29 tap: a recording that can't be written to its end is said, and what passes passes", async () => {
+Deno.test("W29 tap: reports a recording that can't be written completely, and still relays", async () => {
   await withEcho(async (url) => {
     const tap = begin(["tap", "0", url, "--record", "/dev/full"]);
     const client = await complete(
@@ -274,7 +274,7 @@ Deno.test("W29 tap: a recording that can't be written to its end is said, and wh
   });
 });
 
-Deno.test("W29 tap records secrets of a query, user info, fields, subprotocols and messages only with --secrets", async () => {
+Deno.test("W29 tap records secrets of a query, user info, header fields, subprotocols and messages only with --secrets", async () => {
   await withFolder(async (folder) => {
     await withEcho(async (url) => {
       const withUser = (place: string): string => place.replace("//", "//me:hunter2@");
@@ -293,7 +293,7 @@ Deno.test("W29 tap records secrets of a query, user info, fields, subprotocols a
         const recorded = await readFile(file, "utf8");
         const all = `${out}${err}${recorded}`;
         if (secrets.length === 0) assertFalse(all.includes("hunter2"), all);
-        // Each place has it: the query twice, two fields, the user's, the subprotocol of both, three messages both ways.
+        // The query has it twice, two fields, the user info, both subprotocols, and three messages each way.
         else assertEquals(recorded.split("hunter2").length - 1, 12, recorded);
         assertStringIncludes(recorded, "id=1");
       }
@@ -301,7 +301,7 @@ Deno.test("W29 tap records secrets of a query, user info, fields, subprotocols a
   });
 });
 
-Deno.test("W30 check: a verdict for each case, and WSC_DEBUG prints events", async () => {
+Deno.test("W30 check: prints a verdict for each case, and WSC_DEBUG prints events", async () => {
   await withEcho(async (url) => {
     const { code, out, err } = await complete(["check", url, "--case", "ping"]);
     assertEquals(code, 0, err);

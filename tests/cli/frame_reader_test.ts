@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { FrameReader } from "../../src/cli/frame_reader.ts";
 import { seededRandom } from "../support/random.ts";
 
-/** A frame by hand. */
+/** Encodes a frame without the library. */
 function frame(flags: number, payload: Uint8Array, key?: readonly number[]): number[] {
   const mask = key === undefined ? 0 : 0x80;
   const { length } = payload;
@@ -13,7 +13,7 @@ function frame(flags: number, payload: Uint8Array, key?: readonly number[]): num
 
 const text = (it: string): Uint8Array => new TextEncoder().encode(it);
 
-/** What a reader reports of bytes in pieces. */
+/** The events of a reader that gets bytes in pieces. */
 function told(bytes: readonly number[], sizeOf: () => number, limit = 1000): string[] {
   const lines: string[] = [];
   const reader = new FrameReader({
@@ -35,7 +35,7 @@ function told(bytes: readonly number[], sizeOf: () => number, limit = 1000): str
   return lines;
 }
 
-Deno.test("W29 frame reader: frames, messages and control frames, cut anywhere", () => {
+Deno.test("W29 frame reader: reads frames, messages and control frames from chunks of any size", () => {
   const key = [1, 2, 3, 4];
   const bytes = [
     ...frame(0x81, text("hello"), key),
@@ -77,7 +77,7 @@ Deno.test("W29 frame reader: frames, messages and control frames, cut anywhere",
   }
 });
 
-Deno.test("attack 80: frame reader: a length that nothing has keeps no memory", () => {
+Deno.test("attack 80: frame reader: a header with a huge length allocates no memory", () => {
   const huge = [0x82, 127, 255, 255, 255, 255, 255, 255, 255, 255, ...new Array(100).fill(1)];
   assertEquals(told(huge, () => 7), []);
 });

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { LineSplitter } from "../../src/cli/input.ts";
 
-/** The lines of bytes that come in pieces of a size; with `false` where one was too long. */
+/** The lines of bytes that arrive in pieces of a size; `false` stands for a line that is too long. */
 function linesOf(text: string, size: number, limit = 100): (string | false)[] {
   const lines: (string | false)[] = [];
   const splitter = new LineSplitter(limit, (line) => lines.push(line));
@@ -13,7 +13,7 @@ function linesOf(text: string, size: number, limit = 100): (string | false)[] {
   return lines;
 }
 
-Deno.test("W27 lines: either end of a line, the last one without, and characters in pieces", () => {
+Deno.test("W27 lines: both line endings, a last line without one, and characters split between chunks", () => {
   for (const size of [1, 2, 3, 100]) {
     assertEquals(linesOf("grüße\r\n\n😀\nlast", size), ["grüße", "", "😀", "last"]);
     assertEquals(linesOf("", size), []);
@@ -21,7 +21,7 @@ Deno.test("W27 lines: either end of a line, the last one without, and characters
   }
 });
 
-Deno.test("attack 80: lines: one that is too long is noticed before it is kept", () => {
+Deno.test("attack 80: lines: a line that is too long is reported before it is buffered", () => {
   assertEquals(linesOf(`short\n${"x".repeat(11)}\n`, 4, 10), ["short", false]);
   assertEquals(linesOf(`${"x".repeat(10)}\nshort`, 4, 10), ["xxxxxxxxxx", "short"]);
 });

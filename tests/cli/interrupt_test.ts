@@ -1,4 +1,4 @@
-/** Ctrl-C in each command, and a second one: on every runtime, in this process. */
+/** One and two presses of Ctrl-C in each command: on every runtime, in this process. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { bind } from "../../src/server/web_socket_server.ts";
@@ -18,7 +18,7 @@ async function withEcho(body: (url: string) => Promise<void>): Promise<void> {
   }
 }
 
-/** A recording of one connection, whose second message was sent an hour after the first one. */
+/** A recording of one connection, with an hour between its two messages. */
 async function withRecording(body: (path: string) => Promise<void>): Promise<void> {
   const { mkdtemp, rm, writeFile } = await import("node:fs/promises");
   const { tmpdir } = await import("node:os");
@@ -83,7 +83,7 @@ Deno.test("W28 Ctrl-C ends replay while the server has not answered", async () =
   );
 });
 
-Deno.test("W28 a second Ctrl-C ends a command at once, with 130", async () => {
+Deno.test("W28 a second Ctrl-C ends a command at once, with exit code 130", async () => {
   for (const name of ["connect", "ping", "bench"]) {
     await withSilence(true, async (url, heard) => {
       const command = begin([name, url, ...(name === "bench" ? ["-c", "1"] : []), "--json"]);
@@ -109,7 +109,7 @@ Deno.test("W28 Ctrl-C ends a check with the results so far", async () => {
   });
 });
 
-Deno.test("W28 Ctrl-C ends tap and listen, which print what they relayed and served", async () => {
+Deno.test("W28 Ctrl-C ends tap and listen, and both print a summary", async () => {
   const server = begin(["listen", "0"]);
   const target = await server.until(/listening at (\S+)/);
   const tap = begin(["tap", "0", target]);

@@ -1,6 +1,6 @@
 // Deno only: it starts the command line, on the other runtimes as well
 
-/** The command line as a person uses it: typed, piped, interrupted, in a pseudo-terminal. */
+/** The command line with typed input, pipes, signals and a pseudo-terminal. */
 
 import { assert, assertEquals, assertFalse, assertMatch, assertStringIncludes } from "@std/assert";
 import { bind } from "../../src/server/web_socket_server.ts";
@@ -17,13 +17,13 @@ import {
   startCommand,
 } from "./support.ts";
 
-/** What a terminal would obey: colours, a title, clearing, a C1 control, the order of characters. */
+/** Control characters that affect a terminal: colours, a title, clearing, a C1 control, the order of characters. */
 const HOSTILE = "\x1b[31m\x1b]0;owned\x07\x1b[2J\u009b2J\u202egpj.exe\r\b";
 
-/** Parts of it that must not be in any output. */
+/** The parts of these that no output may contain. */
 const OBEYED = ["\x1b[31m", "\x1b]0;", "\x1b[2J", "\u009b", "\u202e", "\b", "\x07"];
 
-/** A server that echoes; of some paths it does something else. */
+/** An echo server; some paths have another behaviour. */
 async function withEcho(
   body: (server: WebSocketServer) => Promise<void>,
   options: BindOptions = {},
@@ -57,12 +57,12 @@ async function withEcho(
   }
 }
 
-/** CI has time for one runtime, Node; `CLI_RUNTIMES=all` runs all, as each night. */
+/** CI has time for Node only. `CLI_RUNTIMES=all` tests all runtimes, as the nightly run does. */
 const LINES = COMMAND_LINES.filter(({ runtime }) =>
   runtime === "Node" || Deno.env.get("CLI_RUNTIMES") === "all"
 );
 
-/** A test on several runtimes at the same time: most of it is waiting for processes. */
+/** A test that runs on several runtimes at the same time: it mostly waits for processes. */
 function test(name: string, fn: (line: CommandLine) => Promise<void>, needsTerminal = false): void {
   const there = LINES.filter(({ command }) => command !== null);
   const left = LINES.filter(({ command }) => command === null).map((it) => it.runtime);
@@ -83,26 +83,30 @@ function test(name: string, fn: (line: CommandLine) => Promise<void>, needsTermi
   });
 }
 
-test("W27 connect in a terminal: lines are sent, messages shown, Ctrl-D closes", async (line) => {
-  await withEcho(async (server) => {
-    const command = await start(line, ["connect", server.url, "--protocol", "chat"], {
-      inTerminal: true,
+test(
+  "W27 connect in a terminal: sends lines, prints messages, and closes on Ctrl-D",
+  async (line) => {
+    await withEcho(async (server) => {
+      const command = await start(line, ["connect", server.url, "--protocol", "chat"], {
+        inTerminal: true,
+      });
+      await command.until("> ");
+      command.type("hello\r");
+      await command.until("< hello");
+      command.type('{"a":[1]}\r');
+      await command.until(/< \{\s+"a": \[/);
+      command.type("\x04");
+      const { code, out } = await command.ended;
+      assertEquals(code, 0, out);
+      assertStringIncludes(out, "(subprotocol chat)");
+      assertStringIncludes(out, "closed by this side: 1000");
     });
-    await command.until("> ");
-    command.type("hello\r");
-    await command.until("< hello");
-    command.type('{"a":[1]}\r');
-    await command.until(/< \{\s+"a": \[/);
-    command.type("\x04");
-    const { code, out } = await command.ended;
-    assertEquals(code, 0, out);
-    assertStringIncludes(out, "(subprotocol chat)");
-    assertStringIncludes(out, "closed by this side: 1000");
-  });
-}, true);
+  },
+  true,
+);
 
 test(
-  "W27 connect in a terminal: Ctrl-C closes in order, a second one ends at once",
+  "W27 connect in a terminal: Ctrl-C closes cleanly, and a second one ends it at once",
   async (line) => {
     await withEcho(async (server) => {
       const command = await start(line, ["connect", server.url], { inTerminal: true });
@@ -159,7 +163,7 @@ test("attack 80: a peer's escape sequences do not reach the terminal", async (li
   });
 }, true);
 
-test("W27 connect in a pipe: the output is the messages, and the end of the input closes", async (line) => {
+test("W27 connect in a pipe: prints the messages, and closes at the end of its input", async (line) => {
   await withEcho(async (server) => {
     const { code, out, err } = await run(line, ["connect", server.url], {
       input: 'one\n{"a":1}\nlast',
@@ -176,7 +180,7 @@ test("W27 connect in a pipe: the output is the messages, and the end of the inpu
   });
 });
 
-test("W27 connect ends when its output has no reader, or it has no input", async (line) => {
+test("W27 connect ends when nothing reads its output, or when it has no input", async (line) => {
   await withEcho(async (server) => {
     const command = (await commandOf(line, ["connect", `${server.url}/flood`, "--receive-only"]))
       .map((it) => `'${it}'`).join(" ");
@@ -194,7 +198,7 @@ test("W27 connect ends when its output has no reader, or it has no input", async
   });
 });
 
-test("W28 bench: rate and quantiles, and Ctrl-C ends it with what is known", async (line) => {
+test("W28 bench: prints rate and quantiles, and the results so far on Ctrl-C", async (line) => {
   await withEcho(async (server) => {
     const args = ["bench", server.url, "-c", "2", "-f", "4", "-d", "0.2", "--json"];
     const { code, out, err } = await run(line, args);
@@ -215,7 +219,7 @@ test("W28 bench: rate and quantiles, and Ctrl-C ends it with what is known", asy
   });
 }, true);
 
-test("W29 tap: what passes is shown and recorded without secrets, and replayed", async (line) => {
+test("W29 tap: prints and records messages without secrets, and replay sends them again", async (line) => {
   const file = await Deno.makeTempFile();
   await withEcho(async (server) => {
     const tap = await start(line, ["tap", "0", server.url, "--frames", "--record", file]);
@@ -259,33 +263,37 @@ test("W29 tap: what passes is shown and recorded without secrets, and replayed",
   await Deno.remove(file);
 });
 
-test("W30 check --listen: a client in another process, and the reports as files", async (line) => {
-  const folder = await Deno.makeTempDir();
-  const files = [`${folder}/report.html`, `${folder}/report.json`] as const;
-  const running = await start(line, [
-    "check",
-    "--listen",
-    "0",
-    "--case",
-    "ping/payload",
-    ...["--html", files[0], "--report", files[1]],
-  ], { inTerminal: true });
-  const url = await running.until(/listening at (\S+?):? /);
-  for await (const list of NetWebSocketChannel.connect(`${url}/cases`).stream) {
-    for (const { path } of JSON.parse(String(list))) {
-      const channel = NetWebSocketChannel.connect(`${url}${path}`);
-      void channel.ready.catch(() => {});
-      channel.stream.listen((message) => void channel.sink.add(message), { onError() {} });
+test(
+  "W30 check --listen: checks a client in another process and writes the reports to files",
+  async (line) => {
+    const folder = await Deno.makeTempDir();
+    const files = [`${folder}/report.html`, `${folder}/report.json`] as const;
+    const running = await start(line, [
+      "check",
+      "--listen",
+      "0",
+      "--case",
+      "ping/payload",
+      ...["--html", files[0], "--report", files[1]],
+    ], { inTerminal: true });
+    const url = await running.until(/listening at (\S+?):? /);
+    for await (const list of NetWebSocketChannel.connect(`${url}/cases`).stream) {
+      for (const { path } of JSON.parse(String(list))) {
+        const channel = NetWebSocketChannel.connect(`${url}${path}`);
+        void channel.ready.catch(() => {});
+        channel.stream.listen((message) => void channel.sink.add(message), { onError() {} });
+      }
     }
-  }
-  const { code, out } = await running.ended;
-  assertEquals(code, 0, out);
-  assertMatch(out, /client: 6 ok/);
-  const [html, json] = await Promise.all(files.map((file) => Deno.readTextFile(file)));
-  assertStringIncludes(html ?? "", "<!DOCTYPE html>");
-  assertEquals(JSON.parse(json ?? "").counts.ok, 6);
-  await Deno.remove(folder, { recursive: true });
-  // No client connects.
-  const idle = await run(line, ["check", "--listen", "0", "--idle", "0.01"]);
-  assertEquals([idle.code, idle.out], [1, "client: no case was run, stopped early\n"], idle.err);
-}, true);
+    const { code, out } = await running.ended;
+    assertEquals(code, 0, out);
+    assertMatch(out, /client: 6 ok/);
+    const [html, json] = await Promise.all(files.map((file) => Deno.readTextFile(file)));
+    assertStringIncludes(html ?? "", "<!DOCTYPE html>");
+    assertEquals(JSON.parse(json ?? "").counts.ok, 6);
+    await Deno.remove(folder, { recursive: true });
+    // No client connects.
+    const idle = await run(line, ["check", "--listen", "0", "--idle", "0.01"]);
+    assertEquals([idle.code, idle.out], [1, "client: no case was run, stopped early\n"], idle.err);
+  },
+  true,
+);

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { hexLines, printable, printableJson, printableLines } from "../../src/cli/printable.ts";
 
-Deno.test("attack 80: printable: no character that a terminal obeys, hides or reorders is left", () => {
+Deno.test("attack 80: printable: escapes every character that a terminal executes, hides or reorders", () => {
   assertEquals(
     printable("a\x1b[2Jb\r\n\t\x7f\x9b\u202e\u2066\u200b\ufeff"),
     "a\\x1b[2Jb\\r\\n\\t\\x7f\\x9b\\u202e\\u2066\\u200b\\ufeff",
@@ -19,7 +19,7 @@ Deno.test("attack 80: printable: no character that a terminal obeys, hides or re
   assertEquals(JSON.parse(json), value);
 });
 
-Deno.test("W27 printable: bytes in hexadecimal, up to a limit", () => {
+Deno.test("W27 printable: prints bytes in hexadecimal, up to a limit", () => {
   const [line, rest] = hexLines(Uint8Array.from({ length: 20 }, (_, i) => i + 60), 16);
   assertEquals(line, "000000  3c 3d 3e 3f 40 41 42 43 44 45 46 47 48 49 4a 4b  <=>?@ABCDEFGHIJK");
   assertEquals(rest, "… 4 more bytes");

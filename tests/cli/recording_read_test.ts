@@ -4,7 +4,7 @@ import { readRecording } from "../../src/cli/recording.ts";
 
 const HEAD = '{"type":"tap","version":1}\n';
 
-Deno.test("W29 recording: the client's messages, with their times, and what is missing", () => {
+Deno.test("W29 recording: contains the client's messages, their times, and the missing parts", () => {
   const lines = [
     { type: "request", connection: 1, at: 5 },
     { type: "message", connection: 1, at: 6, from: "client", kind: "text", text: "a" },
@@ -37,7 +37,7 @@ Deno.test("W29 recording: the client's messages, with their times, and what is m
   }]);
 });
 
-Deno.test("W29 recording: a file that is none says where", () => {
+Deno.test("W29 recording: the error of a malformed file names the line", () => {
   for (
     const [text, message] of [
       ["", "the file is empty"],

@@ -1,6 +1,6 @@
 // Deno only: it reads the docs, and starts the command line
 
-/** The recordings of the docs: made here. `RECORD=1` writes them into the page. */
+/** Generates the recordings of the docs. `RECORD=1` writes them into the page. */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { bind } from "../../src/server/web_socket_server.ts";
@@ -12,12 +12,12 @@ const PAGE = new URL("../../docs/how-to/debug.md", import.meta.url);
 const REFERENCE = new URL("../../docs/reference/command_line.md", import.meta.url);
 const DENO = COMMAND_LINES[0] as CommandLine;
 
-/** What is different each time. */
+/** The parts that differ between runs. */
 function steady(text: string): string {
   return text.replace(/\d+(?:\.\d+)?(?= ms)/g, "N").replace(/^ *\d+\.\d{3}(?= #)/gm, "N");
 }
 
-/** Puts a text in place of a block of the page, or compares it. */
+/** Replaces a block of the page with a text, or compares both. */
 async function record(page: URL, name: string, block: string): Promise<void> {
   const text = await Deno.readTextFile(page);
   const place = new RegExp(`(?<=<!-- ${name} -->\n)[^]*?(?=<!-- /${name} -->)`);
@@ -66,7 +66,7 @@ Deno.test({
   },
 });
 
-Deno.test("W28 the recording of ping", async () => {
+Deno.test("W28 the page shows the recording of ping", async () => {
   await withServer(async (url, port) => {
     const { out } = await run(DENO, ["ping", url, "--count", "3", "--interval", "0.01"]);
     const text = out.replaceAll(String(port), "8080");
@@ -74,13 +74,13 @@ Deno.test("W28 the recording of ping", async () => {
   });
 });
 
-Deno.test("W29 the recording of tap", async () => {
+Deno.test("W29 the page shows the recording of tap", async () => {
   await withServer(async (url, port) => {
     const tap = await start(DENO, ["tap", "0", url, "--frames"]);
     const at = await tap.until(/listening at ([^\s,]+)/);
     const client = await start(DENO, ["connect", `${at}/feed?key=secret`]);
     client.type('{"subscribe":["ticks"],"token":"secret"}\n');
-    // The end of the input closes: not before the answer.
+    // The end of the input closes the connection: the test waits for the answer first.
     await client.until("< {");
     client.end();
     await client.ended;
@@ -94,7 +94,7 @@ Deno.test("W29 the recording of tap", async () => {
   });
 });
 
-Deno.test("W30 the recording of check", async () => {
+Deno.test("W30 the page shows the recording of check", async () => {
   await withServer(async (url, port) => {
     const { out } = await run(DENO, [
       "check",
@@ -110,7 +110,7 @@ Deno.test("W30 the recording of check", async () => {
   });
 });
 
-Deno.test("W20 the page shows the example of OpenTelemetry as it is", async () => {
+Deno.test("W20 the page shows the OpenTelemetry example unchanged", async () => {
   const source = await Deno.readTextFile(
     new URL("../../examples/open_telemetry.ts", import.meta.url),
   );
@@ -118,7 +118,7 @@ Deno.test("W20 the page shows the example of OpenTelemetry as it is", async () =
   await record(PAGE, "open_telemetry", "```ts ignore\n" + code + "```");
 });
 
-Deno.test("W28 the reference has the help of each command", async () => {
+Deno.test("W28 the reference contains the help text of each command", async () => {
   const overview = await complete(["--help"]);
   await record(REFERENCE, "help", "```\n" + overview.out.trimEnd() + "\n```");
   for (const name of ["connect", "listen", "ping", "bench", "tap", "replay", "check"]) {

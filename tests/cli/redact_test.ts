@@ -1,7 +1,7 @@
 import { assertEquals, assertFalse } from "@std/assert";
 import { REDACTED, redactField, redactTarget, redactText } from "../../src/cli/redact.ts";
 
-Deno.test("W29 redact: header fields, queries and messages lose what names and forms show", () => {
+Deno.test("W29 redact: removes secrets of header fields, queries and messages by name and form", () => {
   for (const name of ["Authorization", "cookie", "Set-Cookie", "X-Api-Key", "x-auth-token"]) {
     assertEquals([name, redactField(name, "hunter2")], [name, REDACTED]);
   }
@@ -23,7 +23,7 @@ Deno.test("W29 redact: header fields, queries and messages lose what names and f
   assertFalse(redacted.includes("hunter2"));
   assertEquals(JSON.parse(redacted).user, "ann");
   assertEquals(JSON.parse(redacted).nested[0].n, 1);
-  // What has no secret is the very same text, its spaces included.
+  // A text without a secret stays the same, including its spaces.
   for (const text of ['{ "a": 1 }', "hello", "[1, 2]", "{ no JSON", '{"__proto__": 1}']) {
     assertEquals(redactText(text), text);
   }
@@ -55,8 +55,8 @@ Deno.test("W29 redact: URLs in header fields have no user info and no values of 
   assertEquals(redactField("Location", "/login"), "/login");
 });
 
-Deno.test("W29 redact: the time grows no faster than the text, so that a peer can't stop a tap", () => {
-  // With a time that grows with the square of the length, the first two and the fourth take half a minute each.
+Deno.test("W29 redact: takes time in proportion to the text, so that a peer can't stall a tap", () => {
+  // In quadratic time, the first, second and fourth text would take half a minute each.
   for (const part of ["token", "passwd-", "token ", "eyJabcd-", "eyJabcd.eyJabcd-", 'token=\\"']) {
     const text = part.repeat(200_000 / part.length);
     assertEquals(typeof redactText(text), "string");

@@ -1,4 +1,4 @@
-/** What a terminal shows of a program's output: the part that `node:readline` needs. */
+/** A terminal's screen. It supports the control sequences that `node:readline` uses. */
 export function screenOf(output: string): string {
   const lines: string[][] = [[]];
   let row = 0;

@@ -1,4 +1,4 @@
-/** A server that says nothing. */
+/** A server that does not answer. */
 
 import { createServer, type Socket } from "node:net";
 import { acceptOf } from "../../src/check/client_subject.ts";
@@ -8,7 +8,7 @@ import { closeServer, listen } from "../support/loopback.ts";
  * Runs a server that answers no request, or only the opening handshake.
  *
  * @param opens Whether it answers the opening handshake.
- * @param body Gets its URL, and what fulfils when it has received a request.
+ * @param body Gets its URL, and a promise that fulfils when the server has received a request.
  */
 export async function withSilence(
   opens: boolean,

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { msText, Statistics } from "../../src/cli/statistics.ts";
 
-Deno.test("W28 statistics: quantiles to 1 %, mean, deviation, minimum and maximum", () => {
+Deno.test("W28 statistics: computes quantiles to 1 %, mean, deviation, minimum and maximum", () => {
   const times = new Statistics();
   assertEquals([times.quantile(0.5), times.mean, times.deviation], [0, 0, 0]);
   for (let i = 1; i <= 1000; i++) times.add(i / 10);

@@ -1,4 +1,4 @@
-/** Runs the command line as a person does, on any runtime. For tests that Deno runs. */
+/** Runs the command line as a process, on any runtime. For tests that Deno runs. */
 
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -7,7 +7,7 @@ import { bundled, newestNode, RUNTIMES } from "../server/programs.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
-/** How the command line is started on a runtime; `command` is `null` where that isn't installed. */
+/** How to start the command line on a runtime; `command` is `null` if the runtime isn't installed. */
 export interface CommandLine {
   readonly runtime: string;
   readonly command: readonly string[] | null;
@@ -19,7 +19,7 @@ export const COMMAND_LINES: readonly CommandLine[] = [
   { runtime: "newest Node", command: await newestNode() },
 ];
 
-/** Python, whose library has pseudo-terminals; `null` where it isn't installed. */
+/** Python, whose library has pseudo-terminals; `null` if it isn't installed. */
 export const python: readonly string[] | null = findCommand([["python3"]], ["-c", "import pty"]);
 
 let bundle: Promise<string> | null = null;
@@ -35,7 +35,7 @@ export async function commandOf(
   return [...command ?? [], script, ...args];
 }
 
-/** How a command ended, and all that it printed. */
+/** How a command ended, and everything that it printed. */
 export interface Ended {
   readonly code: number | null;
   readonly out: string;
@@ -45,11 +45,11 @@ export interface Ended {
 /** A running command. */
 export interface Running {
   readonly pid: number;
-  /** Types, or writes to its input. */
+  /** Writes to its input. */
   type(text: string | Uint8Array): void;
   /** Ends its input. */
   end(): void;
-  /** Fulfils when it has printed a text, on either output. */
+  /** Fulfils when the command has printed a text to either output. */
   until(text: string | RegExp): Promise<string>;
   /** Sends a signal. */
   signal(signal: "SIGINT" | "SIGTERM"): void;
@@ -58,14 +58,14 @@ export interface Running {
 
 /** How to run a command. */
 export interface RunOptions {
-  /** In a pseudo-terminal. */
+  /** Whether to run it in a pseudo-terminal. */
   readonly inTerminal?: boolean;
-  /** What is written to its input, which ends then. Left out: the input stays open. */
+  /** The text of its input, which ends behind it. Without it the input stays open. */
   readonly input?: string | Uint8Array;
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Longer no command may take. */
+/** The maximum duration of a command, in milliseconds. */
 const PATIENCE = 60_000;
 
 /** Starts the command line. */
@@ -84,7 +84,7 @@ export async function start(
   );
 }
 
-/** Starts any command. */
+/** Starts a command. */
 export function startCommand(
   [program = "", ...args]: readonly string[],
   { input, env = {} }: RunOptions = {},

@@ -1,18 +1,18 @@
-/** Runs the command line in this process, with streams of its own: no start of a runtime for each command. */
+/** Runs the command line in this process, with streams of its own, which saves the start of a runtime. */
 
 import { PassThrough } from "node:stream";
 import { run } from "../../src/cli/main.ts";
 import type { Process, ReadStream } from "../../src/cli/process.ts";
 
-/** How a command ended, and all that it printed. */
+/** How a command ended, and everything that it printed. */
 export interface Ended {
-  /** Its exit code, also where it ended the process at once. */
+  /** Its exit code, even if it ended the process at once. */
   readonly code: number;
   readonly out: string;
   readonly err: string;
 }
 
-/** A command that runs here. */
+/** A command that runs in this process. */
 export interface Command {
   /** Writes to its input. */
   type(text: string): void;
@@ -20,11 +20,11 @@ export interface Command {
   end(): void;
   /** Sends it a signal. */
   interrupt(): void;
-  /** Fulfils when it has printed a text, on either output. */
+  /** Fulfils when the command has printed a text to either output. */
   until(text: string | RegExp): Promise<string>;
   /** Fulfils when it has ended; {@linkcode Ended.code} is 130 when it ended the process at once. */
   readonly ended: Promise<Ended>;
-  /** Fulfils when nothing of it runs any more, also after it has ended the process at once. */
+  /** Fulfils when no part of it runs any more, even after it has ended the process at once. */
   readonly settled: Promise<unknown>;
 }
 
@@ -80,7 +80,7 @@ export function begin(args: readonly string[], env: Record<string, string> = {})
   };
 }
 
-/** Runs a command to its end; its input ends behind the text. */
+/** Runs a command to its end. Its input ends behind the text. */
 export async function complete(
   args: readonly string[],
   input = "",

@@ -1,4 +1,4 @@
-"""Runs a command in a pseudo-terminal: what comes in is typed, what it prints goes out. Ends with its exit code."""
+"""Runs a command in a pseudo-terminal. Types its own input there, prints the command's output, returns its exit code."""
 
 import os
 import pty

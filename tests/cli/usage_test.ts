@@ -1,4 +1,4 @@
-/** What the command line says when it is used wrongly, on every runtime. */
+/** The errors of the command line for wrong use, on every runtime. */
 
 import { assert, assertEquals, assertFalse, assertMatch } from "@std/assert";
 import { createServer } from "node:net";
@@ -7,7 +7,7 @@ import { begin, complete, type Ended } from "./support_in_process.ts";
 
 const NOWHERE = "ws://127.0.0.1/";
 
-Deno.test("W28 what can't be done is said, with an exit code of its own", async () => {
+Deno.test("W28 a command that can't run reports the reason, with an exit code for its kind", async () => {
   const server = createServer();
   const port = await listen(server);
   await closeServer(server);
@@ -65,7 +65,7 @@ const WRONG: Readonly<Record<string, readonly string[]>> = {
   "'NAME: VALUE'": ["", "no", ": a", "a b: c", "a: b\nc"],
 };
 
-/** What a command needs besides. */
+/** The other arguments that a command needs. */
 const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
   listen: ["0"],
   tap: ["0", NOWHERE],
@@ -84,13 +84,13 @@ async function refusedOf(args: readonly string[]): Promise<Ended> {
 const COMMANDS = ["connect", "listen", "ping", "bench", "tap", "replay", "check"];
 
 for (const name of COMMANDS) {
-  Deno.test(`W28 ${name}: each option refuses a wrong value and none, with 2`, async () => {
+  Deno.test(`W28 ${name}: each option refuses a wrong and a missing value, with exit code 2`, async () => {
     const args = ARGUMENTS[name] ?? [NOWHERE];
     const { out: help } = await complete([name, "--help"]);
     const options = [...help.matchAll(/^ {2}(?:-\w,| {3}) --(\S+) ('NAME: VALUE'|[A-Z]+) /gm)];
     assert(options.length > 0, help);
     for (const [, option = "", kind = ""] of options) {
-      // --ca and the like; what they are for has a test of its own.
+      // --ca and similar options, which other tests cover.
       for (const wrong of WRONG[kind] ?? []) {
         const alone = option === "cert" ? ["--key=/x"] : option === "key" ? ["--cert=/x"] : [];
         const needs = option === "idle" ? ["--listen=0"] : alone;
@@ -118,7 +118,7 @@ for (const name of COMMANDS) {
   });
 }
 
-Deno.test("W28 --help, help, --version, and no argument", async () => {
+Deno.test("W28 --help, help and --version print text, and so does no argument", async () => {
   const overview = await complete(["--help"]);
   assertEquals(overview.code, 0);
   for (const name of COMMANDS) assertMatch(overview.out, new RegExp(`^  ${name} `, "m"));
@@ -138,7 +138,7 @@ Deno.test("W28 --help, help, --version, and no argument", async () => {
   }
 });
 
-Deno.test("W29 replay refuses what is no recording, with the line's number", async () => {
+Deno.test("W29 replay refuses a file that is not a recording, and names the line", async () => {
   const { mkdtemp, rm, writeFile } = await import("node:fs/promises");
   const { tmpdir } = await import("node:os");
   const folder = await mkdtemp(`${tmpdir()}/usage-`);

@@ -1,5 +1,5 @@
-// An echo client of another implementation: `ws` of npm, or the runtime's own WebSocket. It asks for the list of cases,
-// and takes eight at a time.
+// An echo client of another implementation: npm `ws`, or the runtime's own WebSocket. It requests the list of cases
+// and runs eight at a time.
 const [url, name] = globalThis.Deno?.args ?? globalThis.process.argv.slice(2);
 const isWs = name === "ws";
 const WebSocket = isWs ? (await import("ws")).WebSocket : globalThis.WebSocket;

@@ -1,4 +1,4 @@
-// An echo server of another implementation: `ws` of npm, or the runtime's own. It prints its port.
+// An echo server of another implementation: npm `ws`, or the runtime's own. It prints its port.
 const name = globalThis.Deno?.args[0] ?? globalThis.process.argv[2];
 const LIMIT = 64 * 1024 * 1024;
 

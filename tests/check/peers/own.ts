@@ -1,4 +1,4 @@
-/** This package's echo server, which prints its port; with a URL, its client, which takes eight cases at a time. */
+/** This package's echo server, which prints its port; with a URL, its client, which runs eight cases at a time. */
 
 import process from "node:process";
 import { NetWebSocketChannel } from "../../../src/net/mod.ts";

@@ -1,4 +1,4 @@
-/** The command line as a program, for runtimes that take a bundle. */
+/** The command line as a program, for runtimes that run a bundle. */
 
 import { main } from "../../../src/cli/main.ts";
 
