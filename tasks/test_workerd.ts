@@ -27,11 +27,11 @@ const LEFT_OUT: Readonly<Record<string, string>> = Object.fromEntries(
       "workerd sends a lone surrogate as it is, which is no UTF-8",
     ],
     [
-      `${name}: C18 a close reason that isn't UTF-8: the stream just ends, with 1006`,
+      `${name}: C18 a close reason that isn't UTF-8: the stream ends without an error, with 1006`,
       "workerd takes a close reason that is no UTF-8",
     ],
     [
-      `${name}: C30 C31 bytes that are no frame: the stream just ends, with 1006`,
+      `${name}: C30 C31 bytes that are no frame: the stream ends without an error, with 1006`,
       "workerd fires an error event for it, and no close event",
     ],
   ]),

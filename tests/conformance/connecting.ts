@@ -13,7 +13,7 @@ import { assertInvalidState } from "../support/events.ts";
 import { assertEchoes, closing, collect, type Context, type Suite } from "./suite.ts";
 import { rejection } from "../support/promises.ts";
 
-/** A failed attempt's result: the same error for `ready` and the stream, and `closed`. */
+/** The result of a failed attempt: one error for both `ready` and the stream, and `closed`. */
 async function assertFails(
   channel: WebSocketChannel,
   initiator: "transport" | "timeout" | "local" = "transport",
@@ -42,9 +42,9 @@ async function refusingUrl(context: Context): Promise<string> {
   return url;
 }
 
-/** Opening a connection, and every way in which that fails. */
+/** Opening a connection, and each way in which it fails. */
 export function testConnecting({ test, traits }: Suite): void {
-  test("C45 S97 connect returns at once, ready fulfils when open", async (context) => {
+  test("C45 S97 connect returns at once, ready fulfils when the channel is open", async (context) => {
     const { channel } = await context.meet("echo");
     assertEquals(channel.state, "connecting");
     assertEquals([channel.protocol, channel.closeCode, channel.closeReason], [null, null, null]);
@@ -55,14 +55,14 @@ export function testConnecting({ test, traits }: Suite): void {
     assertStrictEquals(channel.sink, channel.sink);
   });
 
-  test("C19 (changed) http: is taken as ws:", async (context) => {
+  test("C19 (changed) connect treats http: as ws:", async (context) => {
     const server = await context.start("echo");
     const channel = context.connect(server.url.replace("ws:", "http:"));
     await channel.ready;
     await assertEchoes(channel, "hello");
   });
 
-  test("the path and the query are asked for", async (context) => {
+  test("connect requests the URL's path and query", async (context) => {
     const server = await context.start("echo");
     const channel = context.connect(`${server.url}/a%20b/c?d=e&f=%C3%A9`);
     await channel.ready;
@@ -72,7 +72,7 @@ export function testConnecting({ test, traits }: Suite): void {
   test("malformed arguments throw at once", (context) => {
     const connect = (url: string, options?: Parameters<Context["connect"]>[1]): unknown =>
       context.connect(url, options);
-    // Where there is a page's address, these are relative to it.
+    // On a page, these are relative to the page's address.
     const relative = "location" in globalThis ? [] : ["", "no url"];
     for (
       const url of [
@@ -103,7 +103,7 @@ export function testConnecting({ test, traits }: Suite): void {
     return Promise.resolve();
   });
 
-  test("C44 a host that can't be found", async (context) => {
+  test("C44 connecting to an unknown host fails", async (context) => {
     const channel = context.connect("ws://no-such-host.invalid/");
     assertInstanceOf(await assertFails(channel), ConnectError);
   });
@@ -116,7 +116,7 @@ export function testConnecting({ test, traits }: Suite): void {
     assertNotEquals(error.message, "");
   });
 
-  test("G2 connection refused, and no promise is handled: nothing is unhandled", async (context) => {
+  test("G2 connection refused, and no promise is handled: no unhandled rejection", async (context) => {
     await context.connect(await refusingUrl(context)).closed;
   });
 
@@ -131,7 +131,7 @@ export function testConnecting({ test, traits }: Suite): void {
     assertInvalidState(() => unread.sink.add("x"));
   });
 
-  test("G4 S118 what was added to a connection that fails: flush and addStream reject", async (context) => {
+  test("G4 S118 the connection fails: flush and addStream reject", async (context) => {
     const channel = context.connect(await refusingUrl(context), { highWaterMark: 4 });
     channel.sink.add("hello");
     const added = channel.sink.addStream(["world"]);
@@ -141,7 +141,7 @@ export function testConnecting({ test, traits }: Suite): void {
     await channel.sink.ready;
   });
 
-  test("G2 G30 whatever fails, and no promise is handled: it has ended, nothing is unhandled", async (context) => {
+  test("G2 G30 whatever fails, and no promise is handled: the channel ends, no unhandled rejection", async (context) => {
     const options = { connectTimeout: 50, closeTimeout: 50, highWaterMark: 4 };
     const { url: refusing } = await context.start("http", { status: 401 });
     const { url: dead } = await context.start("silent");
@@ -195,25 +195,25 @@ export function testConnecting({ test, traits }: Suite): void {
     assertInstanceOf(await assertFails(channel), ConnectError);
   });
 
-  test("C71 a server that is too slow: a TimeoutError that names the phase where it is known", async (context) => {
+  test("C71 a server that is too slow: a TimeoutError that names the phase if it is known", async (context) => {
     const { channel } = await context.meet("slow-upgrade", {}, { connectTimeout: 50 });
     const error = await assertFails(channel, "timeout");
     assertInstanceOf(error, DOMException);
     assertEquals(error.name, "TimeoutError");
-    // A native socket doesn't report how far it is.
+    // A native socket doesn't report its phase.
     const phase = traits.ownProtocol ? ", in phase handshake" : "";
     assert(error.message.endsWith(`: it took longer than 50 ms${phase}`), error.message);
     assert(error.message.includes(channel.url), error.message);
   });
 
-  test("G30 a server that never answers: TimeoutError, and the connection is given up", async (context) => {
+  test("G30 a server that never answers: TimeoutError, and the connection is destroyed", async (context) => {
     const { channel, server } = await context.meet("silent", {}, { connectTimeout: 50 });
     assertEquals((await assertFails(channel, "timeout") as Error).name, "TimeoutError");
-    // A native socket can't be destroyed: what becomes of it is the platform's business.
+    // A native socket can't be destroyed: the platform decides when it ends.
     if (traits.ownProtocol) await server.next("end");
   });
 
-  test("G31 a signal that has aborted: nothing is tried", async (context) => {
+  test("G31 a signal that has already aborted: connect opens no connection", async (context) => {
     const server = await context.start("echo");
     const reason = new Error("not now");
     const channel = context.connect(server.url, { signal: AbortSignal.abort(reason) });
@@ -221,7 +221,7 @@ export function testConnecting({ test, traits }: Suite): void {
     assertEquals((await server.stats()).connections, 0);
   });
 
-  test("G31 a signal that aborts while connecting gives it up", async (context) => {
+  test("G31 a signal that aborts while connecting ends the attempt", async (context) => {
     const abort = new AbortController();
     const { channel, server } = await context.meet("silent", {}, { signal: abort.signal });
     if (traits.ownProtocol) await server.next("request").catch(() => {});
@@ -230,14 +230,14 @@ export function testConnecting({ test, traits }: Suite): void {
     assertStrictEquals(await assertFails(channel, "local"), reason);
   });
 
-  test("G31 a signal that aborts after that has no effect", async (context) => {
+  test("G31 a signal that aborts after the connection is open has no effect", async (context) => {
     const abort = new AbortController();
     const { channel } = await context.open("echo", {}, { signal: abort.signal });
     abort.abort();
     await assertEchoes(channel, "still here");
   });
 
-  test("a slow server is waited for", async (context) => {
+  test("connect waits for a slow server", async (context) => {
     const { channel, server } = await context.meet("slow-upgrade");
     await server.next("request");
     assertEquals(channel.state, "connecting");
@@ -247,13 +247,13 @@ export function testConnecting({ test, traits }: Suite): void {
   });
 
   if (traits.headers) {
-    test("C43 C72 header fields are sent", async (context) => {
+    test("C43 C72 connect sends header fields", async (context) => {
       const { server } = await context.open("echo", {}, {
         headers: { "User-Agent": "custom", Fruit: "apple" },
       });
       const { headers } = await server.next("request");
       assertEquals(headers["fruit"], "apple");
-      // Deno's own WebSocket puts its name before it.
+      // Deno's own WebSocket puts its own User-Agent in front.
       assertEquals(headers["user-agent"]?.replace(/^Deno\/[\d.]+, /, ""), "custom");
     });
 
@@ -265,7 +265,7 @@ export function testConnecting({ test, traits }: Suite): void {
       assertEquals(headers["authorization"], "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
     });
   } else {
-    test("W5 header fields are refused, not ignored", async (context) => {
+    test("W5 connect refuses header fields, and does not ignore them", async (context) => {
       const { channel } = await context.meet("echo", {}, { headers: { Fruit: "apple" } });
       const error = await assertFails(channel);
       assertEquals((error as Error).name, "UnsupportedError");
@@ -276,13 +276,13 @@ export function testConnecting({ test, traits }: Suite): void {
 }
 
 function testProtocols({ test }: Suite): void {
-  test("C32 (changed) no subprotocol offered, none agreed", async (context) => {
+  test("C32 (changed) no subprotocol is offered, none is agreed", async (context) => {
     const { channel, server } = await context.open("proto");
     assertEquals((await server.next("request")).headers["sec-websocket-protocol"], undefined);
     assertEquals(channel.protocol, null);
   });
 
-  test("C33 the one that was offered is agreed", async (context) => {
+  test("C33 the server agrees to the only subprotocol offered", async (context) => {
     const server = await context.start("proto");
     const protocols = "chat.example.com";
     const channel = context.connect(`${server.url}/?protocol=chat.example.com`, { protocols });
@@ -293,7 +293,7 @@ function testProtocols({ test }: Suite): void {
     assertEquals(channel.protocol, "chat.example.com");
   });
 
-  test("C34 one of two that were offered is agreed", async (context) => {
+  test("C34 the server agrees to one of two offered subprotocols", async (context) => {
     const server = await context.start("proto");
     const protocols = ["chat.example.com", "text.example.com"];
     const channel = context.connect(`${server.url}/?protocol=text.example.com`, { protocols });
@@ -306,7 +306,7 @@ function testProtocols({ test }: Suite): void {
     assertEquals(channel.protocol, "text.example.com");
   });
 
-  test("C69 the subprotocol stays known when the channel has ended", async (context) => {
+  test("C69 the subprotocol stays readable after the channel has ended", async (context) => {
     const { channel } = await context.open("proto", { protocol: "passed-protocol" }, {
       protocols: ["passed-protocol"],
     });
@@ -328,7 +328,7 @@ function testProtocols({ test }: Suite): void {
     });
   }
 
-  test("open waits, and throws what failed", async (context) => {
+  test("open waits for the connection, and throws the error of a failed attempt", async (context) => {
     const server = await context.start("echo");
     const channel = await WebSocketChannel.open(server.url);
     assertEquals(channel.state, "open");

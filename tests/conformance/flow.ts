@@ -19,7 +19,7 @@ import { rejection } from "../support/promises.ts";
 
 /** Readers, sources, errors in the sink, and backpressure. */
 export function testFlow({ test, traits }: Suite): void {
-  test("G32 S1 guarantee 1: a second reader is refused", async (context) => {
+  test("G32 S1 guarantee 1: the channel refuses a second reader", async (context) => {
     const { channel } = await context.open("echo");
     channel.stream.listen(() => {});
     assertInvalidState(() => channel.stream.listen(() => {}));
@@ -52,7 +52,7 @@ export function testFlow({ test, traits }: Suite): void {
     assertEquals(got, ["1", "2"]);
   });
 
-  test("S20 discard: more than any queue holds is dropped, and the peer's close is seen behind it", async (context) => {
+  test("S20 discard: more messages than any queue holds are dropped, and the channel notices the peer's close after them", async (context) => {
     const messages = Array.from({ length: 100 }, (_, i) => `${i}`.padStart(2000));
     const connect = traits.ownProtocol ? {} : { maxQueueSize: 10_000 };
     const { channel } = await context.meet("push", { messages, code: 3001 }, connect);
@@ -61,7 +61,7 @@ export function testFlow({ test, traits }: Suite): void {
     assertEquals([info.code, info.wasClean, info.error], [3001, true, undefined]);
   });
 
-  test("pause holds messages back, resume delivers them in order", async (context) => {
+  test("pause queues messages, resume delivers them in order", async (context) => {
     const { channel, server } = await context.open("push", {
       count: 1,
       messages: ["1", "2", "3"],
@@ -85,7 +85,7 @@ export function testFlow({ test, traits }: Suite): void {
     assertEquals(got, ["1", "2", "3"]);
   });
 
-  test("G12 S21 guarantee 6: an error in the sink closes, and is done's", async (context) => {
+  test("G12 S21 guarantee 6: an error in the sink closes the channel, and done rejects with it", async (context) => {
     const { channel, server } = await context.open("watch");
     const collected = collect(channel);
     const error = new Error("broken");
@@ -100,7 +100,7 @@ export function testFlow({ test, traits }: Suite): void {
     assertStrictEquals(info.error, error);
   });
 
-  test("an error in the sink while connecting gives up", async (context) => {
+  test("an error in the sink while connecting ends the attempt", async (context) => {
     const { channel } = await context.meet("silent");
     const error = new Error("broken");
     channel.sink.addError(error);
@@ -117,7 +117,7 @@ export function testFlow({ test, traits }: Suite): void {
     assert(channel.sink.add("c"));
   });
 
-  test("G13 a source that fails closes the channel", async (context) => {
+  test("G13 a failing source closes the channel", async (context) => {
     const { channel, server } = await context.open("watch");
     const error = new Error("source");
     // deno-lint-ignore require-yield
@@ -161,7 +161,7 @@ export function testFlow({ test, traits }: Suite): void {
     const { channel, server } = await context.open("sink");
     const chunk = new Uint8Array(1024 * 1024);
     let sent = 0;
-    // More than any buffer between the two holds.
+    // More than all buffers between the two can hold.
     while (channel.sink.bufferedAmount < 8 * chunk.length && sent < 64 * chunk.length) {
       channel.sink.add(chunk);
       sent += chunk.length;
@@ -176,7 +176,7 @@ export function testFlow({ test, traits }: Suite): void {
     assertEquals(channel.sink.bufferedAmount, 0);
   });
 
-  test("G15 a peer that goes while bytes wait: ready fulfils, flush rejects", async (context) => {
+  test("G15 the peer leaves while bytes are queued: ready fulfils, flush rejects", async (context) => {
     const { channel, server } = await context.open("sink", {}, { closeTimeout: 50 });
     for (let i = 0; i < 32; i++) channel.sink.add(new Uint8Array(1024 * 1024));
     const flushed = channel.sink.flush();
@@ -187,7 +187,7 @@ export function testFlow({ test, traits }: Suite): void {
     assertFalse(channel.sink.add("dropped"));
   });
 
-  test("the Web Streams views: pipeThrough with preventClose", async (context) => {
+  test("Web Streams: pipeThrough with preventClose", async (context) => {
     const { channel } = await context.open("echo");
     const source = new ReadableStream<string>({
       start(controller) {
@@ -205,14 +205,14 @@ export function testFlow({ test, traits }: Suite): void {
 
   if (traits.ownProtocol) return testOwnProtocol({ test, traits });
 
-  test("ping is refused where the transport can't", async (context) => {
+  test("ping throws on a transport without Pings", async (context) => {
     const { channel } = await context.open("echo");
     assertInstanceOf(await rejection(channel.ping()), UnsupportedError);
     channel.ref();
     channel.unref();
   });
 
-  test("G14 without inbound backpressure the queue is bounded: the channel closes, what came can be read", async (context) => {
+  test("G14 without inbound backpressure the queue is bounded: the channel closes, received messages can be read", async (context) => {
     const { channel } = await context.open("flood", { count: 100, text: "x".repeat(1000) }, {
       maxQueueSize: 10_000,
     });
@@ -226,7 +226,7 @@ export function testFlow({ test, traits }: Suite): void {
 }
 
 function testOwnProtocol({ test }: Suite): void {
-  // 25 MiB: more than the sender may have sent.
+  // 25 MiB: the sender must have stopped before.
   const COUNT = 400;
   test("G14 inbound backpressure: a paused reader stops the sender", async (context) => {
     const { channel, server } = await context.open("flood-until-blocked", { count: COUNT });

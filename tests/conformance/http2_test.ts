@@ -1,4 +1,4 @@
-/** Channels over HTTP/2: through a gateway to servers of HTTP/1.1, and with our own server. */
+/** Channels over HTTP/2: through a gateway to HTTP/1.1 servers, and with our own server. */
 
 import process from "node:process";
 import { Http2, type Http2ConnectOptions, Http2Pool } from "../../src/http2/mod.ts";
@@ -12,14 +12,14 @@ import { serverRecipes } from "../server/server_recipes.ts";
 import { allBut, type LeftOut } from "./left_out.ts";
 import { OWN_TRAITS, testWebSocketChannel } from "./mod.ts";
 
-/** What HTTP/2 hasn't got. */
+/** The traits over HTTP/2, which has no `Sec-WebSocket-Accept`. */
 const traits = { ...OWN_TRAITS, checksAccept: false };
 
 const LEFT_OUT: LeftOut = [
   ["over HTTP/2 that status accepts", "C21 an answer of 200"],
   [
     "it is about WebSocketChannel.open; http2_test.ts is about Http2.open",
-    "open waits, and throws",
+    "open waits for the connection",
   ],
 ];
 

@@ -38,7 +38,7 @@ async function read({ readable }: IncomingMessage): Promise<Uint8Array> {
 /** Messages that are sent and received as streams. */
 export function testLarge({ test, traits }: Suite): void {
   if (!traits.ownProtocol) {
-    test("W21 messages as streams: what can't send them says so, and can be used on", async (context) => {
+    test("W21 messages as streams: a transport that can't send them throws, and stays usable", async (context) => {
       const { channel } = await context.open("echo");
       assertThrows(
         () => channel.sink.addMessage(["a"], { kind: "text" }),
@@ -53,7 +53,7 @@ export function testLarge({ test, traits }: Suite): void {
   }
 
   for (const kind of ["text", "binary"] as const) {
-    test(`W21 messages as streams: ${kind}, cut anywhere, goes there and back in parts`, async (context) => {
+    test(`W21 messages as streams: ${kind}, cut anywhere, is echoed in parts`, async (context) => {
       const { channel } = await context.open("echo", {}, STREAMED);
       const bytes = utf8(TEXT);
       const sent = channel.sink.addMessage(chunks(bytes, 997), { kind });
@@ -68,13 +68,13 @@ export function testLarge({ test, traits }: Suite): void {
     });
   }
 
-  test("W21 messages as streams: one that is added whole arrives in parts, too", async (context) => {
+  test("W21 messages as streams: a message that is added whole arrives in parts, too", async (context) => {
     const { channel } = await context.open("echo", {}, STREAMED);
     channel.sink.add(TEXT);
     assertEquals(new TextDecoder().decode(await read(await nextLarge(channel))), TEXT);
   });
 
-  test("W22 messages as streams: others wait behind it, and a Ping doesn't", async (context) => {
+  test("W22 messages as streams: other messages are queued behind a stream, a Ping is sent between its parts", async (context) => {
     const { channel } = await context.open("echo", {}, STREAMED);
     const more = deferred();
     const sent = channel.sink.addMessage(
@@ -94,7 +94,7 @@ export function testLarge({ test, traits }: Suite): void {
     await sent;
   });
 
-  test("W22 messages as streams: a Ping between fragments of what is received", async (context) => {
+  test("W22 messages as streams: a Ping between received fragments", async (context) => {
     const { channel, server } = await context.open("ping-between-fragments", {}, {
       streamLargerThan: 0,
     });
@@ -117,7 +117,7 @@ export function testLarge({ test, traits }: Suite): void {
     assertEquals((await channel.closed).sent?.code, 1009);
   });
 
-  test("W24 messages as streams: one that is cancelled is skipped, the next one follows", async (context) => {
+  test("W24 messages as streams: the reader cancels a message: its rest is skipped, the next message follows", async (context) => {
     const { channel } = await context.open("echo", {}, STREAMED);
     channel.sink.add(TEXT);
     channel.sink.add("next");
@@ -127,7 +127,7 @@ export function testLarge({ test, traits }: Suite): void {
     await message.done;
   });
 
-  test("W25 messages as streams: an abort in the middle, and a source that fails, end the connection with 1011", async (context) => {
+  test("W25 messages as streams: an abort in the middle, or a failing source, ends the connection with 1011", async (context) => {
     for (const how of ["abort", "failure"] as const) {
       const { channel } = await context.open("watch", {}, STREAMED);
       const controller = new AbortController();
@@ -145,8 +145,8 @@ export function testLarge({ test, traits }: Suite): void {
     }
   });
 
-  test("W26 messages as streams: a connection that is lost in the middle ends what is read with an error", async (context) => {
-    // A fragment of 2000 bytes, of which 1500 come.
+  test("W26 messages as streams: a connection is lost in the middle: reading the message fails", async (context) => {
+    // The peer sends 1500 bytes of a fragment of 2000.
     const frames = "027e07d0" + "61".repeat(1500);
     const { channel } = await context.open("raw", { frames, then: "destroy" }, STREAMED);
     const message = await nextLarge(channel);
@@ -157,7 +157,7 @@ export function testLarge({ test, traits }: Suite): void {
     assertEquals(message.received, 1500);
   });
 
-  test("W26 messages as streams: a peer that goes while one is sent cancels its source", async (context) => {
+  test("W26 messages as streams: the peer leaves while a message is sent: its source is cancelled", async (context) => {
     const { channel } = await context.open("close", {}, STREAMED);
     const cancelled = deferred();
     const source = new ReadableStream<string>({

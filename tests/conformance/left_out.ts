@@ -1,18 +1,18 @@
-/** Tests of the suite that can't be run against something: each is listed, ignored, with the reason. */
+/** Tests of the suite that one implementation or peer can't run: each is registered as ignored, with the reason. */
 
 import { assertEquals } from "@std/assert";
 
-/** Parts of tests' names, and why they are left out. */
+/** Why tests are left out, and parts of their names. */
 export type LeftOut = readonly (readonly [reason: string, ...parts: string[]])[];
 
-/** A test's registration: see `ChannelFactory.test`. */
+/** Registers a test, as `ChannelFactory.test` does. */
 type Register = (name: string, body: () => Promise<void>) => void;
 
 /**
- * Registers all tests but some.
+ * Returns a function that registers tests, and ignores some of them.
  *
- * @param leftOut Which, and why.
- * @param register Registers those that are run.
+ * @param leftOut Which tests are ignored, and why.
+ * @param register Registers the tests that are run.
  */
 export function allBut(leftOut: LeftOut, register: Register = Deno.test): Register {
   return (name, body) => {
@@ -22,7 +22,7 @@ export function allBut(leftOut: LeftOut, register: Register = Deno.test): Regist
   };
 }
 
-/** As {@linkcode allBut}; afterwards `check` makes sure that there was such a test for each part. */
+/** Like {@linkcode allBut}; `check` registers a test that fails when a part matched no test's name. */
 export function checkedAllBut(
   leftOut: LeftOut,
   register?: Register,
@@ -35,7 +35,7 @@ export function checkedAllBut(
       test(name, body);
     },
     check: (name) =>
-      Deno.test(`${name}: what is left out is there`, () => {
+      Deno.test(`${name}: each left-out test exists`, () => {
         const parts = leftOut.flatMap(([, ...parts]) => parts);
         assertEquals(parts.filter((part) => !names.some((it) => it.includes(part))), []);
       }),

@@ -11,9 +11,9 @@ import { assertInvalidState } from "../support/events.ts";
 import { assertEchoes, closing, collect, type Suite } from "./suite.ts";
 import { rejection } from "../support/promises.ts";
 
-/** Closing from this side. */
+/** The user closes the channel. */
 export function testLocalClose({ test, traits }: Suite): void {
-  test("C1 G9 closing ends the stream at once: what the peer sends is not delivered", async (context) => {
+  test("C1 G9 closing ends the stream at once: later messages of the peer are not delivered", async (context) => {
     const { channel } = await context.open("flood");
     const closed = channel.sink.close();
     const { messages, errors } = await collect(channel);
@@ -38,7 +38,7 @@ export function testLocalClose({ test, traits }: Suite): void {
     ["C52 (changed)", 3005, "please close"],
   ];
   for (const [id, code, reason] of codes) {
-    test(`${id} close(${code ?? ""}) tells the peer, who answers the same`, async (context) => {
+    test(`${id} close(${code ?? ""}) sends its code to the peer, which answers with the same code`, async (context) => {
       const { channel, server } = await context.open("watch");
       const collected = collect(channel);
       const closed = channel.sink.close(code, reason);
@@ -60,7 +60,7 @@ export function testLocalClose({ test, traits }: Suite): void {
     });
   }
 
-  test("the first page's close(goingAway) works everywhere, and closed tells what was sent", async (context) => {
+  test("the first page's close(goingAway) works everywhere, and closed reports what was sent", async (context) => {
     const { channel, server } = await context.open("watch");
     await channel.sink.close(status.goingAway, "bye");
     const { sent } = await channel.closed;
@@ -69,7 +69,7 @@ export function testLocalClose({ test, traits }: Suite): void {
     assertEquals(await server.next("close"), { kind: "close", code, reason: "bye" });
   });
 
-  test("C2 C3 C4 C5 G5 a bad code or reason throws at once, and does no harm", async (context) => {
+  test("C2 C3 C4 C5 G5 a bad code or reason throws at once, and the channel stays usable", async (context) => {
     const { channel, server } = await context.open("echo");
     const { sink } = channel;
     for (const code of [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65536, 1000.5, NaN]) {
@@ -86,7 +86,7 @@ export function testLocalClose({ test, traits }: Suite): void {
   });
 
   if (traits.allCloseCodes) {
-    test("every code that RFC 6455 lets an end send is sent", async (context) => {
+    test("every code that RFC 6455 allows an endpoint to send is sent", async (context) => {
       const server = await context.start("watch");
       for (const code of [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014]) {
         const channel = context.connect(server.url);
@@ -96,7 +96,7 @@ export function testLocalClose({ test, traits }: Suite): void {
       }
     });
   } else {
-    test("G5 a code that this transport can't send is a RangeError, and does no harm", async (context) => {
+    test("G5 a code that this transport can't send is a RangeError, and the channel stays usable", async (context) => {
       const { channel } = await context.open("echo");
       for (const code of [1002, 1003, 1008, 1011, 1014]) {
         assertThrows(() => channel.sink.close(code, "x"), RangeError, String(code));
@@ -106,7 +106,7 @@ export function testLocalClose({ test, traits }: Suite): void {
     });
   }
 
-  test("C11 (changed) of two calls the first wins; both give done", async (context) => {
+  test("C11 (changed) the first of two calls wins; both return done", async (context) => {
     const { channel, server } = await context.open("watch");
     const first = channel.sink.close(3000, "first");
     assertStrictEquals(channel.sink.close(3001, "second"), first);
@@ -115,7 +115,7 @@ export function testLocalClose({ test, traits }: Suite): void {
     assertEquals(await server.next("close"), { kind: "close", code: 3000, reason: "first" });
   });
 
-  test("C12 C13 G11 add after close throws, also when all has ended", async (context) => {
+  test("C12 C13 G11 add after close throws, also when the connection has ended", async (context) => {
     const { channel } = await context.open("watch");
     const closed = channel.sink.close();
     const attempts = [
@@ -129,7 +129,7 @@ export function testLocalClose({ test, traits }: Suite): void {
     for (const attempt of attempts) assertInvalidState(attempt);
   });
 
-  test("C45 S122 what was added before is sent before the Close", async (context) => {
+  test("C45 S122 messages added before close() are sent before the Close", async (context) => {
     const { channel, server } = await context.open("watch");
     for (let i = 0; i < 100; i++) channel.sink.add(`message ${i}`);
     await channel.sink.close(3000);
@@ -139,7 +139,7 @@ export function testLocalClose({ test, traits }: Suite): void {
     assertEquals(await server.next("close"), { kind: "close", code: 3000, reason: "" });
   });
 
-  test("C66 (changed) G3 closing while connecting gives up: ready rejects, the stream just ends", async (context) => {
+  test("C66 (changed) G3 closing while connecting ends the attempt: ready rejects, the stream ends without an error", async (context) => {
     const { channel, server } = await context.meet("slow-upgrade");
     channel.sink.add("discarded");
     await server.next("request");
@@ -175,7 +175,7 @@ export function testLocalClose({ test, traits }: Suite): void {
     assertEquals(await server.next("close"), { kind: "close", code: 3678, reason: "raisin" });
   });
 
-  test("G6 a peer that never answers the Close: it is over after closeTimeout", async (context) => {
+  test("G6 a peer never answers the Close: the channel ends after closeTimeout", async (context) => {
     const { channel, server } = await context.open("never-close", {}, { closeTimeout: 50 });
     const collected = collect(channel);
     await channel.sink.close(3000, "bye");
@@ -191,7 +191,7 @@ export function testLocalClose({ test, traits }: Suite): void {
     assertEquals(channel.closeCode, 1006);
   });
 
-  test("G7 a peer that answers the Close and leaves TCP open: it is over in bounded time", async (context) => {
+  test("G7 a peer answers the Close and leaves TCP open: the channel ends in bounded time", async (context) => {
     const { channel } = await context.open("close-keeps-tcp", {}, { closeTimeout: 50 });
     await channel.sink.close(3000, "bye");
     const content = { code: 3000, reason: "bye" };
@@ -201,7 +201,7 @@ export function testLocalClose({ test, traits }: Suite): void {
     assertEquals<unknown>(await closing(channel), expected);
   });
 
-  test("terminate ends it at once, without a closing handshake", async (context) => {
+  test("terminate ends the connection at once, without a closing handshake", async (context) => {
     const { channel, server } = await context.open("watch");
     const collected = collect(channel);
     channel.terminate();

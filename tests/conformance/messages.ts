@@ -4,7 +4,7 @@ import { HOSTILE_KINDS, hostileBytes, withoutBytes } from "../support/hostile_by
 import { assertEchoes, type Suite } from "./suite.ts";
 import { nextMessage } from "../support/events.ts";
 
-/** What is added is sent, whole and in order, and what is received is delivered likewise. */
+/** The channel sends and delivers messages whole and in order. */
 export function testMessages({ test, traits }: Suite): void {
   const texts: [name: string, text: string][] = [
     ["C22 C46 an empty text", ""],
@@ -48,7 +48,7 @@ export function testMessages({ test, traits }: Suite): void {
     assertEquals(got, sent);
   });
 
-  test("W15 every kind of bytes is sent as binary", async (context) => {
+  test("W15 every type of binary data is sent as a binary message", async (context) => {
     const { channel, server } = await context.open("watch");
     const buffer = Uint8Array.of(9, 1, 2, 3, 4, 9).buffer;
     channel.sink.add(buffer);
@@ -77,7 +77,7 @@ export function testMessages({ test, traits }: Suite): void {
     assertEquals(bytes, Uint8Array.of(0, 0, 0));
   });
 
-  test("attack 50: bytes that lie about themselves are sent whole, what has none is a TypeError", async (context) => {
+  test("attack 50: bytes that misreport their size are sent whole, a value without bytes is a TypeError", async (context) => {
     const { channel } = await context.open("echo");
     for (const size of [1, 100, 20_000]) {
       for (const [i, kind] of HOSTILE_KINDS.entries()) {
@@ -94,7 +94,7 @@ export function testMessages({ test, traits }: Suite): void {
     await assertEchoes(channel, "unharmed");
   });
 
-  test("C64 C65 what is added before the connection is open is sent, in order", async (context) => {
+  test("C64 C65 messages added before the connection is open are sent in order", async (context) => {
     const { channel, server } = await context.meet("watch");
     assertEquals(channel.state, "connecting");
     channel.sink.add("first");
@@ -117,7 +117,7 @@ export function testMessages({ test, traits }: Suite): void {
     ["a Blob", new Blob(["x"])],
     ["a String object", new String("x")],
   ];
-  test("G10 C49 (changed) C61 (changed) what is no message is a TypeError of add, and does no harm", async (context) => {
+  test("G10 C49 (changed) C61 (changed) add throws a TypeError for a value that is no message, and the channel stays usable", async (context) => {
     const { channel } = await context.meet("echo");
     for (const [name, value] of wrong) {
       assertThrows(() => channel.sink.add(value as MessageInput), TypeError, undefined, name);
@@ -129,7 +129,7 @@ export function testMessages({ test, traits }: Suite): void {
     await assertEchoes(channel, "unharmed");
   });
 
-  test("a Ping between fragments is answered, and leaves the message whole", async (context) => {
+  test("a Ping between fragments is answered, and the message arrives whole", async (context) => {
     const { channel, server } = await context.open("ping-between-fragments");
     const message = await nextMessage(channel);
     assertEquals(message, "first second");

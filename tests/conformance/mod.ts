@@ -1,7 +1,7 @@
 /**
- * The conformance suite: ONE suite, run against every implementation of `WebSocketChannel`, on
- * every runtime. Ids in test names (C1, G5, W12, S17) tell upstream tests of the Dart packages and
- * known gaps apart; (changed) marks an outcome that this package decides otherwise.
+ * The conformance suite: one suite, run against every implementation of `WebSocketChannel` on
+ * every runtime. Ids in test names (C1, G5, W12, S17) refer to tests/BEHAVIOURS.md;
+ * (changed) marks an outcome that differs from Dart's on purpose.
  */
 
 import { testConnecting } from "./connecting.ts";

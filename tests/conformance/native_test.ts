@@ -4,22 +4,22 @@ import { parseConnect } from "../../src/web_socket/connect_request.ts";
 import { platform } from "../../src/web_socket/platform.ts";
 import { type ChannelFactory, testWebSocketChannel, type Traits } from "./mod.ts";
 
-/** It looks like Node, and is no Node. */
+/** Whether this is workerd, which looks like Node but isn't. */
 const isWorkerd = globalThis.navigator?.userAgent === "Cloudflare-Workers";
 
-/** What each platform's own WebSocket does, where platforms differ. */
+/** How each platform's own WebSocket behaves where platforms differ. */
 const traits: Traits = {
   ownProtocol: false,
   allCloseCodes: platform() === "bun" || isWorkerd,
   headers: platform() !== "browser" && !isWorkerd,
-  // Deno's own WebSocket doesn't look at it, and there is no way to do so from outside.
+  // Deno's own WebSocket doesn't check it, and nothing outside of it can.
   checksAccept: platform() !== "deno",
   tellsStatus: platform() === "deno" || platform() === "bun",
   seesCloseBeforeTcpEnds: platform() === "deno" || isWorkerd,
   keepsByteOrderMark: platform() !== "node" || isWorkerd,
 };
 
-/** Registers the suite, or says why it can't run: Node 20 has no WebSocket of its own. */
+/** Registers the suite, or an ignored test that says why it can't run: Node 20 has no WebSocket of its own. */
 function testNative(name: string, connect: ChannelFactory["connect"]): void {
   if (typeof globalThis.WebSocket === "function") {
     return testWebSocketChannel(name, { traits, connect });
@@ -38,7 +38,7 @@ testNative(
 
 testNative("from (native)", (url, options = {}) => {
   const { url: checked, protocols, headers } = parseConnect(url, options);
-  // `from` takes no header fields, and with a signal that has aborted there must be no socket.
+  // `from` takes no header fields; and when the signal has already aborted, no socket may be created.
   if (headers.length > 0 || options.signal?.aborted) {
     return NativeWebSocketChannel.connect(url, options);
   }

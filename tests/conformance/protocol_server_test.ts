@@ -17,10 +17,10 @@ function connect(url: string, given?: ConnectOptions): WebSocketChannel {
   return connectOver(dial, url, given, systemClock);
 }
 
-/** The sizes at which headers and buffers change. */
+/** Sizes at which the frame header or the buffers change. */
 const SIZES = [0, 1, 47, 125, 126, 4095, 16_383, 16_384, 65_535, 65_536, 300_000];
 
-/** Text of so many UTF-16 code units, no half of a pair at its end. */
+/** Text of `size` UTF-16 code units, without half of a surrogate pair at its end. */
 function text(size: number): string {
   return ("x".repeat(size % 5) + "añ€🎨".repeat(size / 5)).slice(0, size);
 }
@@ -36,7 +36,7 @@ function only({ channels }: OwnServer): Channel {
   return channel;
 }
 
-/** An open connection of npm `ws`, and all messages it gets. */
+/** An open connection of npm `ws`, and all messages it receives. */
 async function open(url: string, options: object = {}): Promise<WebSocket> {
   const socket = new WebSocket(url, [], { perMessageDeflate: false, ...options });
   await new Promise<void>((resolve, reject) => {
@@ -117,7 +117,7 @@ for (const [name, compression, perMessageDeflate] of compressions) {
 
 const CODES = [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 4999];
 
-Deno.test("our server gets every close code, from ws and from our client", async () => {
+Deno.test("our server receives every close code, from ws and from our client", async () => {
   await withServer((channel) => channel.stream.listen(() => {}), {}, async (server) => {
     for (const code of [undefined, ...CODES]) {
       const reason = code === undefined ? "" : "because";
@@ -163,7 +163,7 @@ Deno.test("our server sends every close code, and ends TCP first", async () => {
   });
 });
 
-Deno.test("our server agrees to a subprotocol, or to none", async () => {
+Deno.test("our server agrees to one subprotocol, or to none", async () => {
   await withServer(echo, { protocols: ["b", "a"] }, async (server) => {
     const own = connect(server.url, { protocols: ["a", "b"] });
     await own.ready;
@@ -180,7 +180,7 @@ Deno.test("our server agrees to a subprotocol, or to none", async () => {
   });
 });
 
-Deno.test("frames that come together with the request are read after the 101", async () => {
+Deno.test("our server reads frames sent with the request after its 101", async () => {
   await withServer(echo, {}, async (server) => {
     const client = new RawClient(server.url);
     client.socket.cork();
@@ -196,7 +196,7 @@ Deno.test("frames that come together with the request are read after the 101", a
   });
 });
 
-Deno.test("an invalid request is refused, and the connection ends", async () => {
+Deno.test("our server refuses an invalid request, and ends the connection", async () => {
   await withServer(echo, {}, async (server) => {
     const client = new RawClient(server.url);
     client.socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
@@ -208,7 +208,7 @@ Deno.test("an invalid request is refused, and the connection ends", async () => 
   });
 });
 
-Deno.test("G18 our server's keepalive: ws answers and lives, one that doesn't is given up", async () => {
+Deno.test("G18 our server's keepalive: a ws that answers stays connected, one that doesn't is disconnected", async () => {
   await withServer(echo, { pingInterval: 20, pingTimeout: 20 }, async (server) => {
     const lively = await open(server.url);
     let pings = 0;
@@ -244,7 +244,7 @@ Deno.test("ping: our server and ws's client, both ways", async () => {
   });
 });
 
-Deno.test("G15 our server waits for a client that doesn't read, and goes on when it does", async () => {
+Deno.test("G15 our server waits for a client that doesn't read, and continues when it does", async () => {
   await withServer((channel) => channel.stream.listen(() => {}), {}, async (server) => {
     const socket = await open(server.url);
     const channel = only(server);
@@ -271,7 +271,7 @@ Deno.test("G15 our server waits for a client that doesn't read, and goes on when
   });
 });
 
-Deno.test("G14 our server stops a client that sends more than is read, and loses nothing", async () => {
+Deno.test("G14 our server stops a client that sends faster than it reads, and loses nothing", async () => {
   const got: number[] = [];
   let resume = (): void => {};
   await withServer(

@@ -12,7 +12,7 @@ const transports: [name: string, wrap: (wire: Wire) => ByteChannel | Wire][] = [
 ];
 for (const [name, wrap] of transports) {
   testWebSocketChannel(`protocol over ${name}`, {
-    // The end of a pair is the end of both its directions.
+    // A pair ends in both directions at once.
     traits: { ...OWN_TRAITS, mayLoseAnswer: name === "channelPair" },
     connect: (url, options) =>
       connectOver(async (to) => wrap(await dial(to)), url, options, systemClock),

@@ -10,11 +10,11 @@ import { WebSocketChannelError } from "../../mod.ts";
 import { closing, collect, type Suite } from "./suite.ts";
 import { nextMessage } from "../support/events.ts";
 
-/** Closing from the peer's side, and connections that are lost. */
+/** The peer closes the connection, or the connection is lost. */
 export function testRemoteClose({ test, traits }: Suite): void {
   const content = { code: 4123, reason: "server closed the connection" };
 
-  test("C14 the peer closes: the stream ends, the code is there when it does", async (context) => {
+  test("C14 the peer closes: the stream ends, and the close code is set by then", async (context) => {
     const { channel } = await context.open("close");
     const collected = collect(channel);
     channel.sink.add("go");
@@ -29,14 +29,14 @@ export function testRemoteClose({ test, traits }: Suite): void {
       wasClean: true,
       initiator: "remote",
       received: content,
-      // RFC 6455 §5.5.1: a Close is answered. The platform's own WebSocket doesn't report it.
+      // RFC 6455 §5.5.1: we answer the Close. The platform's own WebSocket doesn't report its answer.
       ...(traits.ownProtocol ? { sent: content } : {}),
     });
     await channel.sink.done;
     assertEquals(channel.state, "closed");
   });
 
-  test("C15 C16 (changed) G11 add after the peer closed gives false", async (context) => {
+  test("C15 C16 (changed) G11 add after the peer closed returns false", async (context) => {
     const { channel } = await context.open("close");
     channel.sink.add("go");
     await channel.closed;
@@ -55,7 +55,7 @@ export function testRemoteClose({ test, traits }: Suite): void {
     assertEquals(channel.closeCode, content.code);
   });
 
-  test("C51 with no reader at all the peer's close is noticed", async (context) => {
+  test("C51 the channel notices the peer's close without any reader", async (context) => {
     const { channel } = await context.open("echo-close");
     channel.sink.add("close");
     await channel.closed;
@@ -78,7 +78,7 @@ export function testRemoteClose({ test, traits }: Suite): void {
     assertEquals([channel.closeCode, channel.closeReason], [3678, "raisin"]);
   });
 
-  test("what came before the peer's close can be read after it", async (context) => {
+  test("messages received before the peer's close can be read after it", async (context) => {
     const messages = ["one", "two", "three"];
     const { channel } = await context.open("push", { messages, code: 4000 });
     await channel.closed;
@@ -104,7 +104,7 @@ export function testRemoteClose({ test, traits }: Suite): void {
     });
   });
 
-  test("C20 a connection that is lost: the stream just ends, with 1006", async (context) => {
+  test("C20 the connection is lost: the stream ends without an error, with 1006", async (context) => {
     const { channel } = await context.open("destroy");
     channel.sink.add("lost");
     assertEquals(await collect(channel), {
@@ -113,7 +113,7 @@ export function testRemoteClose({ test, traits }: Suite): void {
       closeCode: 1006,
       closeReason: "",
     });
-    // Whether the transport had taken the message by then, only it knows.
+    // Only the transport knows whether it had taken the message by then.
     const { dropped, ...rest } = await closing(channel);
     assertEquals(rest, { code: 1006, reason: "", wasClean: false, initiator: "transport" });
     assertEquals(dropped ?? 0, channel.sink.bufferedAmount);
@@ -125,7 +125,7 @@ export function testRemoteClose({ test, traits }: Suite): void {
     ["C30 C31 bytes that are no frame", "garbage", 1002],
   ];
   for (const [name, recipe, code] of broken) {
-    test(`${name}: the stream just ends, with 1006`, async (context) => {
+    test(`${name}: the stream ends without an error, with 1006`, async (context) => {
       const { channel } = await context.open(recipe, {}, { closeTimeout: 50 });
       channel.sink.add("hello");
       const { messages, errors, closeCode } = await collect(channel);
@@ -140,7 +140,7 @@ export function testRemoteClose({ test, traits }: Suite): void {
     });
   }
 
-  test("the peer sends a Close and leaves TCP open: it is over in bounded time", async (context) => {
+  test("the peer sends a Close and leaves TCP open: the channel ends in bounded time", async (context) => {
     const { channel } = await context.open("server-close-keeps-tcp", {}, { closeTimeout: 50 });
     const { messages, errors } = await collect(channel);
     assertEquals([messages, errors], [[], []]);
@@ -153,14 +153,14 @@ export function testRemoteClose({ test, traits }: Suite): void {
     assertFalse(channel.sink.add("dropped"));
   });
 
-  test("G16 with no reader at all Pings are answered", async (context) => {
+  test("G16 Pings are answered without any reader", async (context) => {
     const { channel, server } = await context.open("ping", { text: "alive?" });
     assertEquals(await server.next("pong"), { kind: "pong", payload: "616c6976653f" });
     channel.sink.add("still here");
     assertEquals(await nextMessage(channel), "still here");
   });
 
-  test("G17 S20 guarantee 5: after leaving the loop the channel works, and the peer's close is noticed", async (context) => {
+  test("G17 S20 guarantee 5: after a break out of the loop the channel works, and notices the peer's close", async (context) => {
     const { channel, server } = await context.open("echo-close");
     channel.sink.add("one");
     for await (const message of channel.stream) {
@@ -175,7 +175,7 @@ export function testRemoteClose({ test, traits }: Suite): void {
     assertEquals((await channel.closed).code, 3001);
   });
 
-  test("G8 both ends close at once: it has ended, initiated here", async (context) => {
+  test("G8 both ends close at once: the channel ends, with the local side as initiator", async (context) => {
     const { channel } = await context.open("close", {}, { closeTimeout: 2_000 });
     channel.sink.add("go");
     await channel.sink.close(3000, "mine");

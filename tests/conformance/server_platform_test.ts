@@ -1,4 +1,4 @@
-/** The upgrades of `Deno.serve` and `Bun.serve` at the other end of our own client. */
+/** Our own client connects to servers that use the upgrades of `Deno.serve` and `Bun.serve`. */
 
 import { WebSocketChannel } from "../../mod.ts";
 import { platform } from "../../src/web_socket/platform.ts";

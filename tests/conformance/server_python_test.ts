@@ -1,7 +1,7 @@
 /**
- * Our own server at the other end of another project's client: Python's websockets, in a process of
- * its own. The tests whose server misbehaves say nothing about ours: they, and what Python's client can't
- * do, are left out, each with its reason.
+ * Our own server with another project's client: Python's websockets, in a process of
+ * its own. Tests whose server misbehaves say nothing about our server: they, and tests that Python's client can't
+ * run, are left out, each with its reason.
  */
 
 import { WebSocketChannel } from "../../mod.ts";
@@ -48,7 +48,7 @@ const LEFT_OUT: LeftOut = [
     "C30 C31",
     "the peer sends a Close and leaves TCP open",
     "G15 outbound",
-    "G15 a peer that goes",
+    "G15 the peer leaves",
   ],
   ["its server answers as no WebSocket server does", "an answer of "],
   [

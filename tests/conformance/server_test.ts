@@ -1,4 +1,4 @@
-/** Our own server at the other end of each client. */
+/** Our own server with each client. */
 
 // @ts-types="../support/ws.d.ts"
 import { WebSocket as WsWebSocket } from "ws";
@@ -12,7 +12,7 @@ import { startServerRecipe } from "../server/server_recipes.ts";
 import { allBut } from "./left_out.ts";
 import { OWN_TRAITS, testWebSocketChannel, type Traits } from "./mod.ts";
 
-/** What each platform's own client does, where platforms differ. */
+/** How each platform's own client behaves where platforms differ. */
 const native: Traits = {
   ownProtocol: false,
   allCloseCodes: platform() === "bun",

@@ -1,5 +1,5 @@
 /**
- * The frame of the conformance suite: what a behaviour's tests get, and how they are cleaned up.
+ * The base of the conformance suite: it gives each test its context, and cleans up after it.
  *
  * Each behaviour is a file that registers its tests on a {@linkcode Suite}; {@linkcode
  * testWebSocketChannel} in mod.ts runs all of them against one implementation.
@@ -19,37 +19,37 @@ import { nextMessage } from "../support/events.ts";
 
 /** The implementation under test. */
 export interface ChannelFactory {
-  /** Connects, as `WebSocketChannel.connect` does. */
+  /** Connects like `WebSocketChannel.connect`. */
   connect(url: string, options?: ConnectOptions): WebSocketChannel;
-  /** What differs between implementations by their nature, and what each one does. */
+  /** How this implementation behaves where platforms differ. */
   readonly traits: Traits;
-  /** Starts the servers; left out: in this process. */
+  /** Starts a test's server. Default: in this process. */
   startRecipe?: (name: RecipeName, options?: RecipeOptions) => Promise<RecipeServer>;
-  /** Registers a test; left out: `Deno.test`. */
+  /** Registers a test. Default: `Deno.test`. */
   test?: (name: string, body: () => Promise<void>) => void;
 }
 
-/** What an implementation can't choose, because its platform decides. */
+/** Behaviour that the platform decides, not this package. */
 export interface Traits {
-  /** It is our own RFC 6455 implementation, not the platform's. */
+  /** Whether this is our own RFC 6455 implementation, not the platform's. */
   readonly ownProtocol: boolean;
-  /** It sends every close code that RFC 6455 allows. */
+  /** Whether it sends every close code that RFC 6455 allows. */
   readonly allCloseCodes: boolean;
-  /** It sends header fields of the user's. */
+  /** Whether it sends the user's header fields. */
   readonly headers: boolean;
-  /** A refused handshake's HTTP status is reported. */
+  /** Whether it reports the HTTP status of a refused handshake. */
   readonly tellsStatus: boolean;
-  /** A wrong or missing `Sec-WebSocket-Accept` fails the connection. */
+  /** Whether a wrong or missing `Sec-WebSocket-Accept` fails the connection. */
   readonly checksAccept: boolean;
-  /** The peer's Close is noticed before TCP ends. */
+  /** Whether it notices the peer's Close before TCP ends. */
   readonly seesCloseBeforeTcpEnds: boolean;
-  /** A byte order mark at the start of a text is kept. */
+  /** Whether it keeps a byte order mark at the start of a text. */
   readonly keepsByteOrderMark: boolean;
-  /** The answer to a peer that ends right behind its Close may be lost. */
+  /** Whether its answer may be lost when the peer ends TCP right after its Close. */
   readonly mayLoseAnswer?: boolean;
 }
 
-/** Those of our own implementation, which is the same on every platform. */
+/** The traits of our own implementation, which are the same on every platform. */
 export const OWN_TRAITS: Traits = {
   ownProtocol: true,
   allCloseCodes: true,
@@ -60,13 +60,13 @@ export const OWN_TRAITS: Traits = {
   keepsByteOrderMark: true,
 };
 
-/** A channel connected to a recipe. */
+/** A channel and the recipe's server that it connects to. */
 export interface Exchange {
   readonly server: RecipeServer;
   readonly channel: WebSocketChannel;
 }
 
-/** What a test gets. */
+/** The context of a test. */
 export interface Context {
   readonly traits: Traits;
   /** Starts a recipe that ends with the test. */
@@ -75,7 +75,7 @@ export interface Context {
   connect(url: string, options?: ConnectOptions): WebSocketChannel;
   /** Starts a recipe and connects to it; the channel may still be connecting. */
   meet(name: RecipeName, options?: RecipeOptions, connect?: ConnectOptions): Promise<Exchange>;
-  /** As {@linkcode meet}, and waits until the channel is open. */
+  /** Like {@linkcode meet}, and waits until the channel is open. */
   open(name: RecipeName, options?: RecipeOptions, connect?: ConnectOptions): Promise<Exchange>;
 }
 
@@ -85,10 +85,10 @@ export interface Suite {
   test(name: string, body: (context: Context) => Promise<void>): void;
 }
 
-/** The longest a test may take before it counts as one that hangs, in milliseconds. */
+/** Maximum time of a test in milliseconds; a longer one counts as hanging. */
 const WATCHDOG = 30_000;
 
-/** Makes the suite of one implementation. */
+/** Creates the suite of one implementation. */
 export function createSuite(name: string, factory: ChannelFactory): Suite {
   const register = factory.test ?? ((title, body) => Deno.test(title, body));
   return {
@@ -135,7 +135,7 @@ async function run(
   }
 }
 
-/** All that a channel's stream gives until its end. */
+/** Everything that a channel's stream emits until its end. */
 export interface Collected {
   readonly messages: (string | Uint8Array)[];
   readonly errors: unknown[];
@@ -165,7 +165,7 @@ export async function assertEchoes(channel: WebSocketChannel, message: string): 
   assertEquals(await nextMessage(channel), message);
 }
 
-/** `closed`, without what is of no interest: its error. */
+/** `closed` without its error, which these tests don't compare. */
 export async function closing(channel: WebSocketChannel): Promise<Omit<CloseInfo, "error">> {
   const { error: _error, ...info } = await channel.closed;
   return info;

@@ -1,34 +1,34 @@
-/** One attempt of a case, and what it reports to the user. */
+/** Runs one attempt of a case, and collects what the user sees. */
 
 import WebSocket from "ws";
 import { ConnectError, WebSocketChannel } from "../../mod.ts";
 import type { Authorities, FailingConnect } from "./cases.ts";
 
-/** What connects: our own transport, the platform's `WebSocket` through a channel, or npm `ws`. */
+/** The client: our own transport, the platform's `WebSocket` through a channel, or npm `ws`. */
 export type Via = "net" | "native" | "ws";
 
-/** What is seen of an attempt. */
+/** The result of an attempt. */
 export interface Seen {
   readonly name: string;
-  /** What the user reads; `null` when the connection opened. */
+  /** The error's text; `null` when the connection opened. */
   readonly text: string | null;
   readonly phase: string | null;
   readonly status: number | null;
-  /** `null` where there is nothing of the kind. */
+  /** `null` if the error has none. */
   readonly retryable: boolean | null;
   readonly retryAfter: number | null;
-  /** What the platform reported: its text, and its code. */
+  /** The text and the code that the platform reported. */
   readonly reported: string;
-  /** How long it took, in milliseconds. */
+  /** The attempt's duration in milliseconds. */
   readonly time: number;
 }
 
 /**
- * Makes an attempt.
+ * Runs an attempt.
  *
- * @param it The case.
- * @param via What connects.
- * @param authorities What the certificates are made with.
+ * @param it The case to run.
+ * @param via The client.
+ * @param authorities The authorities that sign the certificates.
  */
 export async function attempt(
   it: FailingConnect,
@@ -88,7 +88,7 @@ function told(error: unknown, url: string): Omit<Seen, "name" | "time"> {
   return { text, phase, status, retryable, retryAfter, reported: report };
 }
 
-/** Without what differs each time: ports, dates, addresses in memory. */
+/** Removes what differs on each run: ports, dates, memory addresses. */
 function plain(message: string, url: string): string {
   const { port } = new URL(url);
   const named = port === "" ? message : message.replaceAll(`:${port}`, ":8080");

@@ -1,24 +1,24 @@
-/** Connects that fail, each for one reason: one list for failing_connects_test.ts and for the page of them. */
+/** The list of connects that fail, each for one reason, for failing_connects_test.ts and for the page. */
 
 import type { ConnectOptions } from "../../mod.ts";
 import { createIdentity, type Identity } from "../support/certificates.ts";
 import { type ProxyManners, startProxy, startTls } from "../support/net_peers.ts";
 import { type RecipeOptions, type RecipeServer, startRecipe } from "../support/recipes.ts";
 
-/** A case whose servers run. */
+/** A case whose servers are running. */
 export interface Started {
   readonly url: string;
   readonly options: ConnectOptions;
   close(): Promise<void>;
 }
 
-/** The authorities of the certificates: the runtime has been configured to trust one of them, or the client is. */
+/** The certificate authorities: either the runtime or the client is configured to trust one of them. */
 export interface Authorities {
   readonly trusted: Identity;
   readonly unknown: Identity;
 }
 
-/** Makes both. */
+/** Creates both authorities. */
 export function createAuthorities(): Authorities {
   return {
     trusted: createIdentity({ commonName: "trusted" }),
@@ -26,21 +26,21 @@ export function createAuthorities(): Authorities {
   };
 }
 
-/** How far the attempt gets, as `ConnectError.phase` has it. */
+/** The phase in which the attempt fails, as in `ConnectError.phase`. */
 export type Phase = "dns" | "tcp" | "proxy" | "tls" | "handshake";
 
-/** What is known of a case, and what our own transport's error must say. */
+/** The facts of a case that the error of our own transport must report. */
 export interface Facts {
   readonly phase: Phase;
   /** The status of the answer: the server's, or the proxy's. */
   readonly status?: number;
-  /** Whether a later attempt may succeed; left out: it can't. */
+  /** Whether a later attempt may succeed. Default: `false`. */
   readonly retryable?: boolean;
-  /** It needs an option that only our own transport has. */
+  /** Whether the case needs an option that only our own transport has. */
   readonly ownOnly?: boolean;
-  /** It can be seen only by a client that trusts the server's authority. */
+  /** Whether only a client that trusts the server's authority can reproduce the case. */
   readonly needsTrust?: boolean;
-  /** Nothing fails but the patience: a TimeoutError that names the phase. */
+  /** Whether the attempt only times out, with a TimeoutError that names the phase. */
   readonly isTimeout?: boolean;
 }
 
@@ -50,7 +50,7 @@ export interface FailingConnect extends Facts {
   start(authorities: Authorities): Promise<Started>;
 }
 
-/** What runs for a case. */
+/** The servers of a case. */
 interface Server {
   close(): Promise<void>;
 }
@@ -66,7 +66,7 @@ function secure(url: string): string {
   return url.replace("ws:", "wss:");
 }
 
-/** The URL of a port that nothing listens at. */
+/** The URL of a port without a listener. */
 async function refusing(): Promise<string> {
   const server = await startRecipe("silent");
   const { url } = server;
@@ -74,7 +74,7 @@ async function refusing(): Promise<string> {
   return url;
 }
 
-/** Where no server is reached. */
+/** A case in which the client reaches no server. */
 function unreached(
   name: string,
   facts: Facts,
@@ -85,7 +85,7 @@ function unreached(
 
 const UNKNOWN = "no-such-host.invalid";
 
-/** One recipe's server. */
+/** A case with the server of one recipe. */
 function served(
   name: string,
   facts: Omit<Facts, "phase"> & { phase?: Phase },
@@ -106,7 +106,7 @@ const PAGE = {
 };
 const AGAIN = { headers: { "Retry-After": "7" } };
 
-/** An answer with a status. */
+/** A case whose server answers with a status. */
 function answering(
   status: number,
   name = "",
@@ -120,7 +120,7 @@ function answering(
   );
 }
 
-/** An answer, line for line. */
+/** A case whose server sends these lines. */
 function saying(
   name: string,
   facts: Omit<Facts, "phase">,
@@ -143,7 +143,7 @@ function without(name: string): string[] {
   return UPGRADED.filter((it) => !it.startsWith(name));
 }
 
-/** A proxy that doesn't let it through. */
+/** A case with a proxy that refuses the connection. */
 function proxied(name: string, manners: ProxyManners, more: Partial<Facts> = {}): FailingConnect {
   const start = async (): Promise<Started> => {
     const proxy = await startProxy(manners);
@@ -152,7 +152,7 @@ function proxied(name: string, manners: ProxyManners, more: Partial<Facts> = {})
   return { name, phase: "proxy", ownOnly: true, ...more, start };
 }
 
-/** A server of TLS, and what is behind it. */
+/** A case with a TLS server and the server behind it. */
 function secured(
   name: string,
   identity: (authorities: Authorities) => Identity,
@@ -173,7 +173,7 @@ function secured(
   return { name, phase: "tls", ...facts, start };
 }
 
-/** A server of TLS whose answer is what fails; it may insist on a protocol within TLS. */
+/** A case with a TLS server whose answer fails; the server may insist on an application protocol (ALPN). */
 function securely(
   status: number,
   name = "",
@@ -194,7 +194,7 @@ const localhost = ({ trusted }: Authorities): Identity =>
   createIdentity({ names, issuer: trusted });
 const yesterday = (): Date => new Date(Date.now() - 24 * 60 * 60 * 1000);
 
-/** The cases, ordered by how far they get. */
+/** The cases, ordered by phase. */
 export const FAILING_CONNECTS: readonly FailingConnect[] = [
   unreached(
     "the host has no address",

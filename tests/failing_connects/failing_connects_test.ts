@@ -1,6 +1,6 @@
 /**
- * Every connect of the list, on the runtime that runs this: what our own transport says is what is so, and
- * what the page shows; and neither it nor a channel over the platform's `WebSocket` says less than npm
+ * Runs every connect of the list on this runtime. The error of our own transport is correct, and the page
+ * shows it. Neither our own transport nor a channel over the platform's `WebSocket` reports less than npm
  * `ws`, or the platform.
  */
 
@@ -25,10 +25,10 @@ const runtime = deno !== undefined
   : bun !== undefined
   ? `Bun ${major}.${minor}`
   : `Node ${major}`;
-/** Texts of the platform's own are those of one system, and of one version. */
+/** The platform's own texts belong to one system and one version. */
 const isObserved = process.platform === "linux" && versionsIn(page.join("\n")).includes(runtime);
 
-/** What the page has instead of `line`, which it should have. */
+/** The line that the page has instead of the expected `line`. */
 function assertShown(transport: string, seen: Seen): void {
   if (!isObserved) return;
   const line = lineOf(transport, seen);
@@ -36,7 +36,7 @@ function assertShown(transport: string, seen: Seen): void {
   assertEquals(shown, [line], "The page is not as it is: deno task failing_connects --write");
 }
 
-/** Fails unless all that is known of the case is in the error. */
+/** Fails unless the error reports all facts of the case. */
 function assertTold(it: FailingConnect, { phase, status, retryable }: Seen): void {
   const expected = it.isTimeout
     ? { phase: null, status: null, retryable: null }
@@ -50,7 +50,7 @@ if (isPrinting) {
   });
 } else {
   for (const it of FAILING_CONNECTS) {
-    Deno.test(`failing connect: ${it.name}: our own transport says why`, async () => {
+    Deno.test(`failing connect: ${it.name}: our own transport reports the reason`, async () => {
       const seen = await attempt(it, "net", authorities);
       assertTold(it, seen);
       const other = `${OWN}, on ${runtime}`;
@@ -60,8 +60,8 @@ if (isPrinting) {
   }
 
   Deno.test({
-    name: "failing connects: our own transport says no less than npm ws",
-    ignore: platform() !== "node", // elsewhere ws is over the runtime's own idea of node:http
+    name: "failing connects: our own transport reports no less than npm ws",
+    ignore: platform() !== "node", // the other runtimes run ws on their own node:http
     fn: async () => {
       for (const it of FAILING_CONNECTS.filter((each) => !each.ownOnly)) {
         const ours = await attempt(it, "net", authorities);
@@ -72,7 +72,8 @@ if (isPrinting) {
   });
 
   Deno.test({
-    name: "failing connects: over the platform's own WebSocket, no less than the platform says",
+    name:
+      "failing connects: a channel over the platform's own WebSocket reports no less than the platform",
     ignore: !hasNativeWebSocket(),
     fn: async () => {
       const all = await printed(nativeCommand(), platform() === "deno");
@@ -89,11 +90,11 @@ if (isPrinting) {
   });
 }
 
-/** The status, and what the platform said, are ours as well. */
+/** Our error also has the status and the platform's text. */
 function assertNoLess(ours: Seen, theirs: Seen): void {
   const status = /server response: (\d+)/.exec(theirs.text ?? "")?.[1];
   if (status !== undefined) assertEquals(ours.status, Number(status), ours.name);
-  // The parser's own words, and that of an end, are in ours in plain language.
+  // Our text replaces the parser's own words, and those for an end, by plain language.
   const isPlain = theirs.text === null || !/\((?!HPE_)[A-Z_\d]+\)$/.test(theirs.text) ||
     theirs.text.startsWith("socket hang up");
   if (isPlain) return;
@@ -102,9 +103,9 @@ function assertNoLess(ours: Seen, theirs: Seen): void {
   if (!reported?.includes("error:")) assertEquals(ours.reported, reported);
 }
 
-/** What it says is so, and has all that the platform reported. */
+/** The error is correct, and has all that the platform reported. */
 function assertHonest(it: FailingConnect, seen: Seen): void {
-  // Not every platform looks at all of a 101.
+  // Not every platform checks all of a 101.
   if (seen.text === null) return assertEquals(it.status, 101, it.name);
   if (it.isTimeout) return assertTold(it, seen);
   if (seen.phase !== null) assertEquals(seen.phase, it.phase, it.name);
@@ -119,7 +120,7 @@ function assertHonest(it: FailingConnect, seen: Seen): void {
   }
 }
 
-/** Node's reports nothing, and the error says so. */
+/** Node's WebSocket reports nothing, and the error says so. */
 function assertMute(it: FailingConnect, seen: Seen): void {
   if (seen.text === null) return assertEquals(it.status, 101, it.name);
   if (it.isTimeout) return assertTold(it, seen);
@@ -136,7 +137,7 @@ function assertMute(it: FailingConnect, seen: Seen): void {
   );
 }
 
-/** The command that prints what the platform's own reports. */
+/** The command that prints what the platform's own WebSocket reports. */
 function nativeCommand(): string[] {
   const here = fileURLToPath(import.meta.url);
   if (platform() !== "deno") return [process.execPath, process.argv[1] ?? "", here];

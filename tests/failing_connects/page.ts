@@ -1,15 +1,15 @@
-/** The page that shows what users read: docs/reference/failing_connects.md. */
+/** The page with the texts that users read: docs/reference/failing_connects.md. */
 
 import type { Seen } from "./attempt.ts";
 import { FAILING_CONNECTS, type Phase } from "./cases.ts";
 
-/** Where the page is, from the project's root. */
+/** The page's path from the project's root. */
 export const PAGE = "docs/reference/failing_connects.md";
 
-/** What our own transport is called in the page. */
+/** The name of our own transport in the page. */
 export const OWN = "our own";
 
-/** What every error's text begins with; the page leaves it out. */
+/** The beginning of every error's text; the page leaves it out. */
 const START = /^Cannot connect to wss?:\/\/[^ ]+: /;
 
 /** A line of the page. */
@@ -32,15 +32,15 @@ function retries({ retryable, retryAfter }: Seen): string {
   return retryable ? `yes${after}` : "no";
 }
 
-/** What was seen on each runtime, by the cases' names. */
+/** The results on each runtime, by the cases' names. */
 export interface AllSeen {
-  /** Our own transport, by the runtime's name. */
+  /** The results of our own transport, by the runtime's name. */
   readonly own: ReadonlyMap<string, ReadonlyMap<string, Seen>>;
-  /** The platforms' own, and npm `ws`, by their names in the page. */
+  /** The results of the platforms' own WebSockets and npm `ws`, by their names in the page. */
   readonly others: ReadonlyMap<string, ReadonlyMap<string, Seen>>;
 }
 
-/** The lines of a case: ours once, and again where a runtime's differs. */
+/** The lines of a case: ours once, and again for each runtime whose result differs. */
 function linesOf(name: string, { own, others }: AllSeen): string[] {
   const lines: string[] = [];
   let common: string | undefined;
@@ -80,7 +80,7 @@ export function tablesOf(all: AllSeen): string {
   return parts.join("\n");
 }
 
-/** The versions whose texts the page has, as `Deno 2.9`. */
+/** The versions whose texts the page shows, such as `Deno 2.9`. */
 export function versionsIn(page: string): string[] {
   const line = /^Observed with (.+)\.$/m.exec(page)?.[1] ?? "";
   return line.split(/, | and /);

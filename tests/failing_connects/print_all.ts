@@ -1,4 +1,4 @@
-/** All cases in a process of its own, whose runtime was configured to trust an authority when it started. */
+/** Runs all cases in a process of its own, whose runtime trusts the test's authority from its start. */
 
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -7,13 +7,13 @@ import process from "node:process";
 import { attempt, type Seen, type Via } from "./attempt.ts";
 import { type Authorities, createAuthorities, FAILING_CONNECTS } from "./cases.ts";
 
-/** The environment variable with the file of the authorities. */
+/** The environment variable that names the authorities' file. */
 const AUTHORITIES = "FAILING_CONNECTS_AUTHORITIES";
 
-/** Whether this process is the one that was started to print. */
+/** Whether this is the process that prints the results. */
 export const isPrinting: boolean = process.env[AUTHORITIES] !== undefined;
 
-/** Prints what is seen of all cases, a line of JSON each. */
+/** Prints the result of each case as one line of JSON. */
 export async function printAll(via: Via): Promise<void> {
   const authorities: Authorities = JSON.parse(readFileSync(`${process.env[AUTHORITIES]}`, "utf8"));
   for (const it of FAILING_CONNECTS) {
@@ -23,9 +23,9 @@ export async function printAll(via: Via): Promise<void> {
 }
 
 /**
- * Runs a command that calls {@linkcode printAll}, and gives what it printed, by the cases' names.
+ * Runs a command that calls {@linkcode printAll}, and returns the printed results by the cases' names.
  *
- * @param command What to run; for Deno, `--cert` and the authority go behind its first argument.
+ * @param command The command; for Deno, `--cert` and the authority are inserted behind its first argument.
  */
 export async function printed(
   command: readonly string[],
