@@ -62,7 +62,7 @@ Deno.test("W19 client and server publish connect, open, each message and close",
   });
 });
 
-Deno.test("W19 a message in front of open is published behind it", async () => {
+Deno.test("W19 a message that arrives before open is published after it", async () => {
   await withServer({}, async (server) => {
     const events = await recorded(async () => {
       const client = NetWebSocketChannel.connect(server.url);
@@ -109,7 +109,7 @@ async function overNative(): Promise<void> {
   });
 }
 
-Deno.test("W19 a message in parts is one event, with its whole size", async () => {
+Deno.test("W19 a message in parts is one event with the total size", async () => {
   await withServer({ streamLargerThan: 1000 }, async (server) => {
     const events = await recorded(async () => {
       const client = NetWebSocketChannel.connect(server.url);
@@ -139,7 +139,7 @@ Deno.test("W19 a message in parts is one event, with its whole size", async () =
   });
 });
 
-Deno.test("W19 over any channel of bytes as well", async () => {
+Deno.test("W19 channels over any byte channel publish events", async () => {
   const events = await recorded(async () => {
     const { local, foreign } = channelPair<Uint8Array>();
     const client = WebSocketChannel.over(local, { side: "client" });
@@ -158,7 +158,7 @@ Deno.test("W19 over any channel of bytes as well", async () => {
   assertEquals(linesOf(events, "server")[2], "received text 5");
 });
 
-Deno.test("W19 a refusal is one event of each side, with the status", async () => {
+Deno.test("W19 a refusal is one event on each side, with the status", async () => {
   await withServer({ verify: () => ({ status: 401, body: "no such token" }) }, async (server) => {
     const events = await recorded(async (events) => {
       const client = NetWebSocketChannel.connect(server.url);
@@ -171,7 +171,7 @@ Deno.test("W19 a refusal is one event of each side, with the status", async () =
   });
 });
 
-Deno.test("W19 a refusal that comes later, and one that comes too late, are one event", async () => {
+Deno.test("W19 a refusal after an asynchronous decision, and one by the timeout, are one event each", async () => {
   const verify = (): Promise<boolean> => new Promise(() => {});
   for (const handshakeTimeout of [20, 0]) {
     const late = handshakeTimeout > 0 ? verify : () => Promise.resolve(false);
@@ -186,7 +186,7 @@ Deno.test("W19 a refusal that comes later, and one that comes too late, are one 
   }
 });
 
-Deno.test("W19 a client that leaves before the answer is an error of the server's side", async () => {
+Deno.test("W19 the server's side publishes an error if the client leaves before the answer", async () => {
   let onAsked = (): void => {};
   const wasAsked = new Promise<void>((resolve) => onAsked = resolve);
   const verify = (): Promise<boolean> => {
@@ -205,7 +205,7 @@ Deno.test("W19 a client that leaves before the answer is an error of the server'
   });
 });
 
-Deno.test("W19 what can't be reached, and what is lost, is an error", async () => {
+Deno.test("W19 an unreachable server and a lost connection are errors", async () => {
   const http = createServer();
   const port = await listen(http);
   await closeServer(http);
@@ -246,7 +246,7 @@ Deno.test("W20 a trace travels in the opening handshake", async () => {
       if (connection.side === "server") return void seen.push(trace);
       trace.traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
       trace.tracestate = "a=b";
-      // None of these can be sent, or is to be.
+      // None of these values is valid, so none is sent.
       trace["x-request-id"] = "mine";
       trace["bad name"] = "x";
       trace["host"] = "elsewhere";
@@ -310,7 +310,7 @@ Deno.test("attack 78: a subscriber that throws harms no connection", async () =>
   });
 });
 
-Deno.test("W19 a subscriber may end the connection, or its own subscription, within an event", async () => {
+Deno.test("W19 a subscriber may close the connection, or end its own subscription, during an event", async () => {
   await withServer({}, async (server) => {
     for (
       const [on, how, wanted] of [
@@ -342,7 +342,7 @@ Deno.test("W19 a subscriber may end the connection, or its own subscription, wit
   });
 });
 
-Deno.test("attack 79: events have no secret", async () => {
+Deno.test("attack 79: events contain no secret", async () => {
   const secret = "hunter2";
   await withServer({ protocols: [secret] }, async (server) => {
     const events = await recorded(async (events) => {
@@ -382,7 +382,7 @@ Deno.test("W19 a connection that began without a subscriber is not observed", as
     const client = NetWebSocketChannel.connect(server.url);
     const channel = await nextChannel(server);
     await client.ready;
-    // Its messages take the very same way: they cost nothing more.
+    // Its messages take the same path, so they cost nothing extra.
     const transport = Channel.coreOf(client)?.transport;
     assertEquals(transport && Object.getPrototypeOf(transport), ProtocolTransport.prototype);
     const events = await recorded(async () => {
@@ -419,7 +419,7 @@ Deno.test("W19 acceptUpgrade publishes as a server does", async () => {
   ]);
 });
 
-Deno.test("W19 a wrapped socket, or a promise of one, reports each message once", async () => {
+Deno.test("W19 a wrapped socket, or a promise of a socket, reports each message once", async () => {
   for (const isPromise of [false, true]) {
     const events = await recorded(async () => {
       const socket = new FakeWebSocket();

@@ -6,7 +6,7 @@ import { upgradeWebSocket } from "../../src/server/mod.ts";
 import { until } from "../support/turns.ts";
 import { linesOf, recorded } from "./support.ts";
 
-Deno.test("W19 a server on Deno.serve publishes as others do, and a limited rate counts once", async () => {
+Deno.test("W19 a server on Deno.serve publishes the same events, and counts a message once for the rate limit", async () => {
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
     const { response } = await upgradeWebSocket(request, {
       verify: ({ url }) => url.pathname !== "/no",

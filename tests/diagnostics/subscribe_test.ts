@@ -14,7 +14,7 @@ async function connection(): Promise<void> {
   await server.closed;
 }
 
-Deno.test("W19 subscribe: until it ends, and each subscription for itself", async () => {
+Deno.test("W19 subscribe: subscriptions are independent, and each lasts until it ends", async () => {
   const seen: string[] = [];
   const open = (): void => void seen.push("open");
   const first = subscribe({ open, close: () => seen.push("close") });
@@ -31,7 +31,7 @@ Deno.test("W19 subscribe: until it ends, and each subscription for itself", asyn
   assertEquals(seen.length, 2);
 });
 
-Deno.test("W19 subscribe: what it can't do is an error", () => {
+Deno.test("W19 subscribe: wrong arguments and a missing node:diagnostics_channel are errors", () => {
   assertThrows(() => subscribe({ opened() {} } as never), TypeError, "opened");
   assertThrows(() => subscribe({ open: 5 } as never), TypeError, "open");
   withProcess(undefined, () => {

@@ -1,4 +1,4 @@
-/** What the tests of diagnostics share. */
+/** Shared code of the tests of diagnostics. */
 
 import { type Diagnostics, type EventKind, subscribe } from "../../src/diagnostics/mod.ts";
 
@@ -26,7 +26,7 @@ export async function recorded(
   return events;
 }
 
-/** The events of one side, each as a line: what is the same in every run. */
+/** The events of one side, each as a line without the values that differ between runs. */
 export function linesOf(events: readonly Recorded[], side: "client" | "server"): string[] {
   return events.filter(({ event }) => event.connection.side === side).map(lineOf);
 }

@@ -1,4 +1,4 @@
-/** The how-to's programs with the genuine packages of OpenTelemetry and prom-client. */
+/** The programs of the guide with the real packages of OpenTelemetry and prom-client. */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { propagation, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
@@ -50,7 +50,7 @@ Deno.test("W20 OpenTelemetry: the server's span is a child of the client's", asy
   assertEquals(refused?.status.code, SpanStatusCode.ERROR);
 });
 
-Deno.test("W19 Prometheus: connections, messages and bytes are counted", async () => {
+Deno.test("W19 Prometheus: counts connections, messages and bytes", async () => {
   const registry = new Registry();
   const stop = countConnections(registry);
   try {

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { EVENT_KINDS, isObserved, topicName } from "../../src/diagnostics/topics.ts";
 import { subscribe } from "../../src/diagnostics/subscribe.ts";
 
-Deno.test("W19 topics: a subscriber of any kind is noticed, while it is there", () => {
+Deno.test("W19 topics: notices a subscriber of every kind while it is subscribed", () => {
   assertEquals(isObserved(), false);
   for (const kind of EVENT_KINDS) {
     const end = subscribe({ [kind]() {} });

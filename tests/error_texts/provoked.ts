@@ -99,7 +99,7 @@ async function flooded(rateLimit: RateLimitOptions, whose: "closed" | "onError")
 
 const URL_TEXT = "ws://127.0.0.1:9";
 
-// deno-lint-ignore no-explicit-any -- what is given is wrong on purpose
+// deno-lint-ignore no-explicit-any -- the value is wrong on purpose
 const wrong = (value: unknown): any => value;
 
 async function inTopics(

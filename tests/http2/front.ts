@@ -1,4 +1,4 @@
-/** A proxy from HTTP/1.1 to HTTP/2: tests that write HTTP/1.1 themselves so reach a server of HTTP/2. */
+/** A proxy from HTTP/1.1 to HTTP/2. Tests that write HTTP/1.1 themselves reach a server of HTTP/2 through it. */
 
 import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, STATUS_CODES } from "node:http";
@@ -13,7 +13,7 @@ const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /** RFC 9113 §7. */
 const CANCEL = 8;
 
-/** What HTTP/2 has no use for. */
+/** Header fields that HTTP/2 does not use. */
 const LEFT_OUT = new Set(["connection", "upgrade", "host", "sec-websocket-key"]);
 
 /** A running proxy. */
@@ -44,7 +44,7 @@ function fieldsOf(
   return fields;
 }
 
-/** The head of an answer of HTTP/1.1. */
+/** Encodes the head of an HTTP/1.1 answer. */
 function headText(status: number, key: string, fields: Record<string, unknown>): string {
   const lines = [`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}`];
   if (status === 101) {
@@ -78,7 +78,7 @@ function carry(request: IncomingMessage, socket: Duplex, stream: ClientHttp2Stre
   socket.pipe(stream);
 }
 
-/** Starts one, to a server at a port of a loopback address. */
+/** Starts a proxy to a server at a port of a loopback address. */
 export async function startFront(to: number): Promise<Front> {
   let session: ClientHttp2Session | null = null;
   const sockets = new Set<Duplex>();

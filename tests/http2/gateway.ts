@@ -1,4 +1,4 @@
-/** A gateway from HTTP/2 to HTTP/1.1, as proxies are: every recipe can so be reached over HTTP/2. */
+/** A gateway from HTTP/2 to HTTP/1.1, as proxies have. Tests reach every recipe over HTTP/2 through it. */
 
 import { createServer, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import { connect, type Socket } from "node:net";
@@ -17,7 +17,7 @@ import {
 const CANCEL = 8;
 const CONNECT_ERROR = 10;
 
-/** RFC 9113 §8.2.2, and what HTTP/2 has no use for. */
+/** The fields of RFC 9113 §8.2.2, and others that HTTP/2 does not use. */
 const HOP_BY_HOP = new Set([
   "connection",
   "upgrade",
@@ -34,7 +34,7 @@ export interface Gateway {
   close(): Promise<void>;
 }
 
-/** Starts a gateway to a port, plain. */
+/** Starts a gateway without TLS to a port. */
 export async function startGateway(to: number): Promise<Gateway> {
   const server = createServer({ settings: { enableConnectProtocol: true } });
   const sessions = new Set<ServerHttp2Session>();

@@ -18,7 +18,7 @@ async function refusalOf(url: string, options: Http2ConnectOptions): Promise<Con
   return error;
 }
 
-/** The text of an error's cause. */
+/** Returns the text of an error's cause. */
 function causeOf(error: unknown): string {
   return ((error as Error).cause as Error).message;
 }
@@ -78,7 +78,7 @@ for (const isSecure of [false, true]) {
   });
 }
 
-Deno.test("http2 W35 a refusal is an answer with its status: the body, the hook, and the session goes on", async () => {
+Deno.test("http2 W35 a refusal is an answer with its status and body, calls the hook, and keeps the session open", async () => {
   const refused: unknown[] = [];
   await withEcho({
     verify: ({ url }) =>
@@ -109,7 +109,7 @@ Deno.test("http2 W35 a refusal is an answer with its status: the body, the hook,
   });
 });
 
-Deno.test("http2 W35 header fields: names of Object.prototype, repeated names, and names of HTTP/1.1", async () => {
+Deno.test("http2 W35 header fields: handles names of Object.prototype, repeated names, and names of HTTP/1.1", async () => {
   const { cert, key } = certificates().local;
   const fields: [string, string][] = [
     ["Constructor", "a"],
@@ -174,7 +174,7 @@ Deno.test("http2 W35 header fields: names of Object.prototype, repeated names, a
   }
 });
 
-Deno.test("http2 W36 RST_STREAM ends a channel with its code, and no other of the session", async () => {
+Deno.test("http2 W36 RST_STREAM ends its channel with its code, and no other channel of the session", async () => {
   await withEcho({
     handler: (channel) => {
       channel.stream.listen((message) => {
@@ -188,7 +188,7 @@ Deno.test("http2 W36 RST_STREAM ends a channel with its code, and no other of th
       one.sink.add("terminate");
       const { code, wasClean, error } = await one.closed;
       assertEquals([code, wasClean], [1006, false]);
-      // Runtimes may send END_STREAM in front of RST_STREAM.
+      // Runtimes may send END_STREAM before RST_STREAM.
       const { cause } = error as Error;
       if (cause !== undefined) {
         assertEquals((cause as Error).message, "The HTTP/2 stream was reset: CANCEL (8)");
@@ -200,7 +200,7 @@ Deno.test("http2 W36 RST_STREAM ends a channel with its code, and no other of th
   });
 });
 
-Deno.test("http2 W37 the loss of a session is the loss of each of its channels", async () => {
+Deno.test("http2 W37 a lost session ends each of its channels as lost", async () => {
   await withEcho({}, async ({ url, sessions, cut }) => {
     await withPool(async (pool) => {
       const ends = [cut, () => {
@@ -220,13 +220,13 @@ Deno.test("http2 W37 the loss of a session is the loss of each of its channels",
   });
 });
 
-Deno.test("http2 W38 GOAWAY: channels that there are go on, new ones get another session", async () => {
+Deno.test("http2 W38 GOAWAY: existing channels stay open, and new channels get another session", async () => {
   await withEcho({}, async ({ url, sessions }) => {
     await withPool(async (pool) => {
       const old = await open(url, { pool });
       const [first] = sessions;
       first?.close();
-      // The GOAWAY is in front of the answer.
+      // The server sends the GOAWAY before the answer.
       assertEquals(await echoOf(old, "one"), "one");
       const young = await open(url, { pool });
       assertEquals([pool.sessions, await echoOf(young, "two"), await echoOf(old, "three")], [
@@ -239,7 +239,7 @@ Deno.test("http2 W38 GOAWAY: channels that there are go on, new ones get another
   });
 });
 
-Deno.test("http2 W39 a refused stream is asked for again, three times in all", async () => {
+Deno.test("http2 W39 the client requests a refused stream again, up to three times in total", async () => {
   let count = 0;
   await withServer((server) => {
     server.on("stream", (stream) => {
@@ -259,7 +259,7 @@ Deno.test("http2 W39 a refused stream is asked for again, three times in all", a
   });
 });
 
-Deno.test("http2 W40 without WebSocket over HTTP/2 the channel fails, or falls back when asked to", async () => {
+Deno.test("http2 W40 the channel fails without WebSocket over HTTP/2, or uses HTTP/1.1 if the option fallback is set", async () => {
   const options = { tls: { ca: certificates().authority.cert } };
   // HTTP/1.1 only, by ALPN.
   const { cert, key } = certificates().local;
@@ -304,7 +304,7 @@ Deno.test("http2 W40 without WebSocket over HTTP/2 the channel fails, or falls b
   });
 });
 
-Deno.test("http2 W41 redirects are followed, to another session", async () => {
+Deno.test("http2 W41 the client follows redirects, to another session", async () => {
   await withEcho({}, async (there) => {
     await withEcho({
       verify: () => ({ status: 302, headers: { Location: `${there.url}/there` } }),
@@ -321,7 +321,7 @@ Deno.test("http2 W41 redirects are followed, to another session", async () => {
   });
 });
 
-Deno.test("http2 W42 one port for HTTP/1.1 and HTTP/2: channels, pages and an orderly close of both", async () => {
+Deno.test("http2 W42 one port serves channels and pages over HTTP/1.1 and HTTP/2, and closes both cleanly", async () => {
   const { cert, key } = certificates().local;
   const tls = { ca: certificates().authority.cert };
   const server = await WebSocketServer.bind({
@@ -339,7 +339,7 @@ Deno.test("http2 W42 one port for HTTP/1.1 and HTTP/2: channels, pages and an or
       ["h2", "http/1.1"],
     );
     assertEquals(server.stats().connections.open, 2);
-    // No stop while there is a channel: it is closed with 1001.
+    // A stop during an open channel closes the channel with 1001.
     const [, ...infos] = await Promise.all([server.close(), one.closed, two.closed]);
     assertEquals(infos.map(({ code, wasClean }) => [code, wasClean]), [[1001, true], [1001, true]]);
   });
@@ -370,7 +370,7 @@ Deno.test("http2 W43 malformed options throw at once", async () => {
   await assertRejects(() => bind({ http2: true }) as Promise<unknown>, TypeError, "option http2");
 });
 
-Deno.test("http2: a server opens the window of a session for as much as a stream may send, or more", async () => {
+Deno.test("http2: a server's window for a session is at least as large as the window of a stream", async () => {
   const { cert, key } = certificates().local;
   const server = await WebSocketServer.bind({ tls: { cert, key }, http2: true });
   const session = await openRaw(server.url);

@@ -1,4 +1,4 @@
-/** A path that drops packets silently: a proxy between both ends that forwards nothing more. */
+/** A path that drops packets silently: a proxy between both ends that stops forwarding. */
 
 import { assert, assertEquals } from "@std/assert";
 import { connect, createServer, type Socket } from "node:net";
@@ -18,11 +18,11 @@ interface Path {
   readonly url: string;
   readonly pool: Http2Pool;
   readonly clock: ManualClock;
-  /** How many connections there have been. */
+  /** The number of connections so far. */
   readonly count: number;
-  /** What the connections that there are send from now on arrives nowhere. */
+  /** Drops everything that the current connections send from now on. */
   block(): void;
-  /** Lets time pass in small steps until something is so; gives how many milliseconds that were, rounded up. */
+  /** Advances the clock in small steps until a condition holds. Returns the elapsed milliseconds, rounded up. */
   pass(isSo: () => boolean): Promise<number>;
   /** Connects with the pool and the clock. */
   connect(connectTimeout?: number): WebSocketChannel;
@@ -80,7 +80,7 @@ async function assertEchoes({ sink, stream }: WebSocketChannel): Promise<void> {
   assertEquals((await stream.next()).value, "hello");
 }
 
-Deno.test("http2 W54 liveness: a session whose path is dead is dropped, and the attempt goes to another one", async () => {
+Deno.test("http2 W54 liveness: the pool drops a session with a dead path, and the attempt uses another session", async () => {
   await withPath(async (path) => {
     const { pool } = path;
     const old = path.connect();
@@ -98,7 +98,7 @@ Deno.test("http2 W54 liveness: a session whose path is dead is dropped, and the 
   });
 });
 
-Deno.test("http2 W54 liveness: behind an attempt that was given up the next one gets another session", async () => {
+Deno.test("http2 W54 liveness: after an abandoned attempt the next attempt gets another session", async () => {
   await withPath(async (path) => {
     const { pool } = path;
     const first = path.connect();
@@ -118,7 +118,7 @@ Deno.test("http2 W54 liveness: behind an attempt that was given up the next one 
   });
 });
 
-Deno.test("http2 W54 liveness: a server that is slow keeps its session", async () => {
+Deno.test("http2 W54 liveness: a slow server keeps its session", async () => {
   let admit = (): void => {};
   const admitted = new Promise<boolean>((resolve) => admit = () => resolve(true));
   await withEcho({ verify: () => admitted }, async ({ url, sessions }) => {
@@ -138,7 +138,7 @@ Deno.test("http2 W54 liveness: a server that is slow keeps its session", async (
     };
     await pass(2_200);
     await until(() => pings === 1);
-    // Not so long that an answer could be late.
+    // Short enough that no answer is late.
     await pass(2_500);
     await until(() => pings === 2, () => clock.advance(STEP));
     admit();
@@ -149,7 +149,7 @@ Deno.test("http2 W54 liveness: a server that is slow keeps its session", async (
   });
 });
 
-Deno.test("http2 W54 liveness: when no session answers, the attempt fails with an error of its phase", async () => {
+Deno.test("http2 W54 liveness: if no session answers, the attempt fails with an error that names the phase", async () => {
   await withPath(async (path) => {
     const first = path.connect();
     await first.ready;

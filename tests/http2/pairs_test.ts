@@ -2,7 +2,7 @@
 
 /**
  * Each runtime as the client of each: 1 MiB there and back on two channels of one session, plain and with TLS. `PAIRS=all` runs
- * all of them, as each night; else Deno with Node and with Bun.
+ * all pairs, as the nightly run does; without it Deno runs with Node and with Bun.
  */
 
 import { assertEquals } from "@std/assert";
@@ -68,7 +68,7 @@ for (const [serverName, serverCommand] of runtimes) {
   }
 }
 
-/** The server's process reads no memory that it has freed: glibc overwrites that. */
+/** Makes glibc overwrite freed memory, so that the server's process fails if it reads any. */
 const OVERWRITING = ["env", "MALLOC_PERTURB_=165"];
 
 for (const [name, command] of isAll ? runtimes : runtimes.slice(0, 1)) {

@@ -1,4 +1,4 @@
-/** HTTP/2 with others: Chromium at our server, and Debian's proxies and servers. */
+/** HTTP/2 with other implementations: Chromium with our server, and Debian's proxies and servers. */
 
 import { assert, assertEquals } from "@std/assert";
 import { retry } from "@std/async";
@@ -20,15 +20,15 @@ function test(name: string, program: readonly string[] | null, fn: () => Promise
   Deno.test({ name: `http2 interop ${name}${reason}`, ignore: program === null, fn });
 }
 
-/** How a peer is tried. */
+/** How to test a peer. */
 interface Trial {
-  /** Which end begins to close. */
+  /** Which end closes first. */
   readonly closer?: "client" | "server";
-  /** How many channels share a session. */
+  /** The number of channels that share a session. */
   readonly count?: number;
 }
 
-/** The channels of one session echo text and 1 MiB, and close. */
+/** Echoes text and 1 MiB on the channels of one session, then closes them. */
 async function assertEchoes(
   channels: readonly WebSocketChannel[],
   closer: Trial["closer"],
@@ -48,14 +48,14 @@ async function assertEchoes(
   }
 }
 
-/** Runs a program between: its port first listens, then is reached over HTTP/2. */
+/** Runs a program between both ends. Waits until its port listens, then connects over HTTP/2. */
 async function between(
   configure: (folder: string, port: number) => readonly string[],
   { closer = "client", count = 2 }: Trial = {},
 ): Promise<void> {
   await withProgram(configure, async (port) => {
     await withPool(async (pool) => {
-      // Apache leaves a stream open behind both Closes: that is waited for.
+      // Apache leaves a stream open after both Closes: the test waits for its end.
       const connect = (): Promise<WebSocketChannel> =>
         open(`ws://127.0.0.1:${port}/chat`, { pool, closeTimeout: 500 });
       const times = { maxAttempts: 50, minTimeout: 20, multiplier: 1, jitter: 0 };
@@ -162,7 +162,7 @@ test(
           `ServerRoot ${folder}`,
           `ServerName localhost`,
           `PidFile ${folder}/pid`,
-          // Node gives a program a socket as stderr, which can't be opened by its name.
+          // Node gives a program a socket as stderr, and a program can't open that by its name.
           `ErrorLog ${folder}/errors`,
           `Listen 127.0.0.1:${port}`,
           `Protocols h2c http/1.1`,
@@ -210,7 +210,7 @@ test(
 
 const chromium = findCommand([["chromium"], ["chromium-browser"], ["google-chrome"]]);
 
-/** Two sockets to where the page itself is from: each sends, and closes; then it reports. */
+/** A page with two sockets to its own server: each sends and closes, then the page reports. */
 const PAGE = `<script>
   const once = (target, name) => new Promise((resolve) => target.addEventListener(name, resolve));
   async function run() {
@@ -233,7 +233,7 @@ const PAGE = `<script>
 </script>`;
 
 test(
-  "chromium: at our server, on streams of the session that its page came over",
+  "chromium: connects to our server on streams of the session that loaded its page",
   chromium,
   async () => {
     const folder = mkdtempSync(`${tmpdir()}/http2-`);
@@ -271,7 +271,7 @@ test(
       const seen = await Promise.race([reported, ended]);
       const each = ["chat", true, "hello", 1 << 20, 3000, true];
       assertEquals(JSON.parse(seen), [each, each]);
-      // HTTP/1.1 would be a connection for each.
+      // HTTP/1.1 would use one connection for each.
       assertEquals([alpn, origins.size], [["h2", "h2"], 1]);
     } finally {
       await browser.close();

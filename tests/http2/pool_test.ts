@@ -18,7 +18,7 @@ const settings = (maxConcurrentStreams: number): Record<string, unknown> => ({
   maxConcurrentStreams,
 });
 
-Deno.test("http2 W44 pool: channels that start together share one session, up to its limit", async () => {
+Deno.test("http2 W44 pool: channels that connect at the same time share one session, up to its limit", async () => {
   await withEcho({}, async ({ url, sessions }) => {
     await withPool(async (pool) => {
       await Promise.all(Array.from({ length: 5 }, () => open(url, { pool })));
@@ -27,12 +27,12 @@ Deno.test("http2 W44 pool: channels that start together share one session, up to
   });
 });
 
-Deno.test("http2 W44 pool: the server's SETTINGS_MAX_CONCURRENT_STREAMS counts", async () => {
+Deno.test("http2 W44 pool: respects the server's SETTINGS_MAX_CONCURRENT_STREAMS", async () => {
   await withEcho({}, async ({ url, sessions }) => {
     await withPool(async (pool) => {
       for (let i = 0; i < 5; i++) await open(url, { pool });
       assertEquals([pool.sessions, sessions.size], [3, 3]);
-      // It isn't known yet when these begin to connect.
+      // The limit isn't known yet when these begin to connect.
       const young = new Http2Pool();
       await Promise.all(Array.from({ length: 5 }, () => open(url, { pool: young })));
       assertEquals([young.sessions, young.channels, sessions.size], [3, 5, 6]);
@@ -41,7 +41,7 @@ Deno.test("http2 W44 pool: the server's SETTINGS_MAX_CONCURRENT_STREAMS counts",
   }, { settings: settings(2) });
 });
 
-Deno.test("http2 W45 pool: a full pool lets channels wait, and serves them in order", async () => {
+Deno.test("http2 W45 pool: channels wait for a full pool, which serves them in order", async () => {
   await withEcho({}, async ({ url }) => {
     await withPool(async (pool) => {
       const first = await open(url, { pool });
@@ -64,7 +64,7 @@ Deno.test("http2 W45 pool: a full pool lets channels wait, and serves them in or
   });
 });
 
-Deno.test("http2 W45 pool: an idle session makes room for another server's", async () => {
+Deno.test("http2 W45 pool: closes an idle session to make room for a session to another server", async () => {
   await withEcho({}, async (one) => {
     await withEcho({}, async (other) => {
       await withPool(async (pool) => {
@@ -78,7 +78,7 @@ Deno.test("http2 W45 pool: an idle session makes room for another server's", asy
   });
 });
 
-Deno.test("http2 W46 pool: a session without a channel is closed when idleTimeout has passed", async () => {
+Deno.test("http2 W46 pool: closes a session that has had no channel for idleTimeout", async () => {
   await withEcho({}, async ({ url, sessions }) => {
     const clock = new ManualClock();
     const pool = new Http2Pool({ idleTimeout: 1000 });
@@ -97,7 +97,7 @@ Deno.test("http2 W46 pool: a session without a channel is closed when idleTimeou
   });
 });
 
-Deno.test("http2 W47 pool: other tls options, or another way, are another session", async () => {
+Deno.test("http2 W47 pool: channels with other tls options or another route get another session", async () => {
   await withEcho({}, async ({ url }) => {
     await withPool(async (pool) => {
       const { authority, local } = certificates();
@@ -118,7 +118,7 @@ Deno.test("http2 W47 pool: other tls options, or another way, are another sessio
   }, { isSecure: true });
 });
 
-Deno.test("http2 W48 pool: close waits for channels, and no other can be connected", async () => {
+Deno.test("http2 W48 pool: close waits for open channels, and refuses new ones", async () => {
   await withEcho({}, async ({ url }) => {
     const pool = new Http2Pool();
     const channel = await open(url, { pool });
@@ -134,7 +134,7 @@ Deno.test("http2 W48 pool: close waits for channels, and no other can be connect
   });
 });
 
-Deno.test("http2 W48 pool: close ends what connects, at each moment, and no session is begun afterwards", async () => {
+Deno.test("http2 W48 pool: close ends connecting channels in every phase, and no session starts afterwards", async () => {
   const clock = new ManualClock();
   for (const isAccepted of [false, true]) {
     let connections = 0;
@@ -155,7 +155,7 @@ Deno.test("http2 W48 pool: close ends what connects, at each moment, and no sess
   }
 });
 
-Deno.test("http2 W39 pool: a server that sends GOAWAY in each session gets three connections, not more", async () => {
+Deno.test("http2 W39 pool: a server that sends GOAWAY in each session gets at most three connections", async () => {
   let count = 0;
   const server = await startRaw((session) => {
     count++;
@@ -173,7 +173,7 @@ Deno.test("http2 W39 pool: a server that sends GOAWAY in each session gets three
   }
 });
 
-Deno.test("http2 W48 pool: the shared pool is one, and an inspection shows no secret", async () => {
+Deno.test("http2 W48 pool: there is one shared pool, and its inspection shows no secret", async () => {
   assert(Http2.pool === Http2.pool);
   await withEcho({}, async ({ url }) => {
     await withPool(async (pool) => {
@@ -184,7 +184,7 @@ Deno.test("http2 W48 pool: the shared pool is one, and an inspection shows no se
   });
 });
 
-Deno.test("http2 W48 pool: an attempt that is given up leaves no session", async () => {
+Deno.test("http2 W48 pool: an abandoned attempt leaves no session", async () => {
   await withPool(async (pool) => {
     const given = new AbortController();
     const channel = Http2.connect("ws://127.0.0.1:9", { pool, signal: given.signal });
@@ -197,7 +197,7 @@ Deno.test("http2 W48 pool: an attempt that is given up leaves no session", async
   });
 });
 
-Deno.test("http2 W37 pool: a session that ends before it is usable, and one that has ended unnoticed", async () => {
+Deno.test("http2 W37 pool: handles a session that ends before it is usable, and one that ends unnoticed", async () => {
   await withServer((server) => {
     server.on("session", (session) => session.destroy(undefined, 11));
   }, async ({ url }) => {
@@ -220,7 +220,7 @@ Deno.test("http2 W37 pool: a session that ends before it is usable, and one that
   await rejection(session.ready);
 });
 
-Deno.test("http2 W44 pool: a server that allows no stream is an error, after one connection", async () => {
+Deno.test("http2 W44 pool: connecting to a server that allows no stream fails after one connection", async () => {
   let count = 0;
   await withServer((server) => void server.on("session", () => count++), async ({ url }) => {
     for (const idleTimeout of [0, 10_000]) {
@@ -237,7 +237,7 @@ Deno.test("http2 W44 pool: a server that allows no stream is an error, after one
   }, { settings: settings(0) });
 });
 
-Deno.test("http2 W48 pool: a connection without SETTINGS isn't kept for the next attempt", async () => {
+Deno.test("http2 W48 pool: discards a connection without SETTINGS before the next attempt", async () => {
   let count = 0;
   const server = createServer((socket) => {
     count++;
@@ -258,7 +258,7 @@ Deno.test("http2 W48 pool: a connection without SETTINGS isn't kept for the next
   }
 });
 
-Deno.test("http2 W48 pool: without node:http2 there is an UnsupportedError, and no connection", async () => {
+Deno.test("http2 W48 pool: fails with an UnsupportedError without node:http2, and opens no connection", async () => {
   let count = 0;
   const server = createServer(() => count++);
   const port = await listen(server);

@@ -1,4 +1,4 @@
-/** One end of HTTP/2 that sends any frame it likes, for tests of what `node:http2` would not send. */
+/** One end of HTTP/2 that sends any frame, also those that `node:http2` would not send. */
 
 import { createServer, type Server, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
@@ -19,14 +19,14 @@ export const TYPE = {
   CONTINUATION: 9,
 } as const;
 
-/** RFC 9113 §6.2: no CONTINUATION follows. */
+/** The flag END_HEADERS (RFC 9113 §6.2): no CONTINUATION follows. */
 export const END_HEADERS = 4;
-/** RFC 9113 §6.1: also the ACK of SETTINGS and PING. */
+/** The flag END_STREAM (RFC 9113 §6.1); also the flag ACK of SETTINGS and PING. */
 export const END_STREAM = 1;
 
 const PREFACE = new TextEncoder().encode("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 
-/** A frame of the other end. */
+/** A received frame. */
 export interface RawFrame {
   readonly type: number;
   readonly flags: number;
@@ -42,7 +42,7 @@ export function uint32(value: number): Uint8Array {
   return Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value);
 }
 
-/** RFC 7541 §6.2.2: literal fields that are in no table, and not compressed. */
+/** Encodes literal fields without a table and without compression (RFC 7541 §6.2.2). */
 export function encoded(fields: readonly RawField[]): Uint8Array {
   const parts: Uint8Array[] = [];
   for (const [name, value] of fields) {
@@ -134,7 +134,7 @@ export class RawSession {
     this.#tell();
   }
 
-  /** Sends a frame; gives whether more can be sent at once. */
+  /** Sends a frame. Returns whether the socket has room for more. */
   send(type: number, flags = 0, stream = 0, payload: Uint8Array = NOTHING): boolean {
     return this.isOver || this.socket.write(frame(type, flags, stream, payload));
   }
@@ -144,7 +144,7 @@ export class RawSession {
     this.send(TYPE.HEADERS, flags, stream, encoded(fields));
   }
 
-  /** Fulfils with what a function finds among the frames; with `null` when the connection has ended without it. */
+  /** Fulfils with the result that a function finds in the frames; with `null` if the connection ends first. */
   async find<T>(look: (frame: RawFrame) => T | null): Promise<T | null> {
     for (;;) {
       for (const it of this.frames) {
@@ -162,7 +162,7 @@ export class RawSession {
     }
   }
 
-  /** What becomes of a stream: `"200"`, `"refused"`, `"reset 1"`, `"goaway 1"` or `"ended"`. */
+  /** The outcome of a stream: `"200"`, `"refused"`, `"reset 1"`, `"goaway 1"` or `"ended"`. */
   async outcome(stream: number): Promise<string> {
     const found = await this.find((it) => {
       const { type, payload } = it;
@@ -183,7 +183,7 @@ function code(payload: Uint8Array, at: number): number {
   return new DataView(payload.buffer, payload.byteOffset).getUint32(at);
 }
 
-/** RFC 7541 Appendix A: entry 8 is `:status: 200`. A change of the table's size may be in front of it. */
+/** Reads the status. Entry 8 is `:status: 200` (RFC 7541 Appendix A); a table size update may precede it. */
 function isSuccess(payload: Uint8Array): boolean {
   let at = 0;
   while (((payload[at] as number) & 0xe0) === 0x20) {
@@ -221,7 +221,7 @@ export function connectFields(url: string, path = "/"): RawField[] {
   ];
 }
 
-/** A server of HTTP/2 without TLS that does what a function says. */
+/** A server of HTTP/2 without TLS whose behaviour is a function. */
 export interface RawServer {
   readonly url: string;
   close(): Promise<void>;

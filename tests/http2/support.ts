@@ -1,4 +1,4 @@
-/** What tests of HTTP/2 share. */
+/** Shared code of the tests of HTTP/2. */
 
 import { createSecureServer, createServer, type Http2Server, type Http2Session } from "node:http2";
 import type { Socket } from "node:net";
@@ -10,22 +10,22 @@ import { destroyLater } from "../../src/net/http2.ts";
 import { certificates } from "../net/support.ts";
 import { listen } from "../support/loopback.ts";
 
-/** A server of `node:http2` that listens. */
+/** A listening server of `node:http2`. */
 export interface RunningServer {
   readonly url: string;
   readonly server: Http2Server;
   readonly sessions: ReadonlySet<Http2Session>;
-  /** Destroys all connections, without a word. */
+  /** Destroys all connections without GOAWAY. */
   cut(): void;
 }
 
-/** What a server of `node:http2` is made of. */
+/** The options of a server of `node:http2`. */
 export interface ServerChoice {
   readonly isSecure?: boolean;
   readonly settings?: Record<string, unknown>;
 }
 
-/** Runs a body against a server of `node:http2`, and ends all that is left. */
+/** Runs a body against a server of `node:http2`, then ends everything that is left. */
 export async function withServer(
   prepare: (server: Http2Server) => void,
   body: (running: RunningServer) => Promise<void>,
@@ -62,7 +62,7 @@ export async function withServer(
   }
 }
 
-/** Runs a body against a server of `node:http2` whose streams become channels: they echo, unless a handler says more. */
+/** Runs a body against a server of `node:http2` whose streams become channels. They echo if there is no handler. */
 export async function withEcho(
   options: ServerOptions,
   body: (running: RunningServer) => Promise<void>,
@@ -80,7 +80,7 @@ export async function withEcho(
 
 const opened = new Set<WebSocketChannel>();
 
-/** Connects, with the authority of the tests. The channel ends with its pool. */
+/** Connects with the certificate authority of the tests. The channel ends with its pool. */
 export async function open(
   url: string,
   options: Http2ConnectOptions = {},

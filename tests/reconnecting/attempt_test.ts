@@ -15,7 +15,7 @@ import { until } from "../support/turns.ts";
 import { assertNoUncaught } from "../support/unhandled.ts";
 import { NOTHING_LEFT, Rig } from "./support.ts";
 
-// deno-lint-ignore no-explicit-any -- what is given is wrong on purpose
+// deno-lint-ignore no-explicit-any -- the value is wrong on purpose
 const wrong = (value: unknown): any => value;
 
 Deno.test("target: a URL, a URL object, or options with a URL", async () => {

@@ -426,7 +426,7 @@ async function converse(browser: Browser): Promise<void> {
   }
 }
 
-/** Where what a run leaves is kept: never in the repository. */
+/** The folder of a run's output, outside the repository. */
 async function artifacts(): Promise<string> {
   const folder = Deno.env.get("ARTIFACTS") ??
     `${Deno.env.get("TMPDIR") ?? "/tmp"}/web_socket_channel`;

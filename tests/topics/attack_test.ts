@@ -1,4 +1,4 @@
-/** Topics under callers, callbacks and engines that do what they should not. */
+/** Topics with misbehaving callers, callbacks and engines. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { webSocketChannelPair } from "../../src/testing/mod.ts";
@@ -10,7 +10,7 @@ import { deferred, rejection } from "../support/promises.ts";
 import { turn, until } from "../support/turns.ts";
 import { fakeEngine } from "./fake_engine.ts";
 
-// deno-lint-ignore no-explicit-any -- what is given is wrong on purpose
+// deno-lint-ignore no-explicit-any -- the value is wrong on purpose
 const wrong = (value: unknown): any => value;
 
 function guest(): ReturnType<typeof webSocketChannelPair> & { received: Message[] } {
@@ -32,7 +32,7 @@ async function withTopics(
   }
 }
 
-Deno.test("topics: an engine that never reports its epoch, or has no last page, is refused", async () => {
+Deno.test("topics: refuses an engine that never reports its epoch or has no last page", async () => {
   for (const fault of [{ epoch: "other" }, { isLast: false, entries: [] }]) {
     const engine = fakeEngine((log) => ({
       history: async (...args) => ({ ...await log.history(...args), ...fault }),
@@ -50,7 +50,7 @@ Deno.test("topics: an engine that never reports its epoch, or has no last page, 
   }
 });
 
-Deno.test("topics: an engine whose history does not end does not catch up without end", async () => {
+Deno.test("topics: catching up ends although the history of an engine does not end", async () => {
   let isFaulty = false;
   const engine = fakeEngine((log) => ({
     history: async (...args) => ({
@@ -71,7 +71,7 @@ Deno.test("topics: an engine whose history does not end does not catch up withou
   });
 });
 
-Deno.test("topics: close that callbacks call again closes the engine once, and says so", async () => {
+Deno.test("topics: close closes and reports the engine once, although callbacks call close again", async () => {
   const page = deferred();
   let closes = 0;
   const engine = fakeEngine((log) => {
@@ -100,7 +100,7 @@ Deno.test("topics: close that callbacks call again closes the engine once, and s
   await client.sink.close();
 });
 
-Deno.test("topics: what callbacks throw, at once or later, goes to onError and nowhere else", async () => {
+Deno.test("topics: errors of callbacks, thrown at once or later, go only to onError", async () => {
   const errors: Error[] = [];
   const engine = fakeEngine();
   const fail = (): never => {
@@ -131,7 +131,7 @@ Deno.test("topics: what callbacks throw, at once or later, goes to onError and n
   assertEquals(errors.map(({ message }) => message), ["thrown"]);
 });
 
-Deno.test("topics: a signal that aborts while history is sent ends the subscription", async () => {
+Deno.test("topics: a signal that aborts during the history ends the subscription", async () => {
   const page = deferred();
   let isHeld = false;
   const engine = fakeEngine((log) => ({
@@ -169,7 +169,7 @@ Deno.test("topics: a signal that aborts while history is sent ends the subscript
   });
 });
 
-Deno.test("topics: wrong types in each argument are typed errors, and leave nothing behind", async () => {
+Deno.test("topics: arguments of the wrong type are typed errors, and leave no state behind", async () => {
   await withTopics({}, async (topics) => {
     const { server, client } = guest();
     const circular: Record<string, unknown> = {};
@@ -210,7 +210,7 @@ Deno.test("topics: a channel whose closed promise rejects, or throws, ends its s
   });
 });
 
-Deno.test("topics: a subscription as JSON has what users see of it", async () => {
+Deno.test("topics: the JSON of a subscription has its public members", async () => {
   await withTopics({}, async (topics) => {
     const { server, client } = guest();
     const subscription = await topics.subscribe(server, "a");
@@ -242,7 +242,7 @@ Deno.test("topics: announcements of many members with much metadata stay small",
   assertEquals(membersIn(foreign), [{ id: "x", metadata: 1 }]);
 });
 
-Deno.test("topics: what waits for an answer is forgotten with the answer, and rejects with the connection", async () => {
+Deno.test("topics: releases a pending request with its answer, and rejects it when the connection ends", async () => {
   const pending = new PendingAnswers();
   const results = await Promise.allSettled([
     pending.within(Promise.resolve(1)),
@@ -258,7 +258,7 @@ Deno.test("topics: what waits for an answer is forgotten with the answer, and re
   assertEquals(await rejection(pending.within(Promise.reject(new Error("late")))), lost);
 });
 
-Deno.test("topics: ten thousand subscriptions of one channel in turn leave nothing behind", async () => {
+Deno.test("topics: ten thousand consecutive subscriptions of one channel leave nothing behind", async () => {
   await withTopics({ engine: memory() }, async (topics) => {
     const { server, client, received } = guest();
     const { signal } = new AbortController();
@@ -277,7 +277,7 @@ Deno.test("topics: ten thousand subscriptions of one channel in turn leave nothi
   });
 });
 
-Deno.test("topics: a message that is both in the history and live is sent once", async () => {
+Deno.test("topics: sends a message once that is both in the history and live", async () => {
   let whileRead: (() => Promise<unknown>) | null = null;
   const engine = fakeEngine((log) => ({
     history: async (...args) => {

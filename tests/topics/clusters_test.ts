@@ -1,5 +1,5 @@
-/** Servers of more than one machine, and servers that lose their data. */
-// Deno only: the servers take seconds to agree, and what they do doesn't depend on the runtime
+/** Clusters of servers, and servers that lose their data. */
+// Deno only: the servers take seconds to agree, and their behaviour doesn't depend on the runtime
 
 import { createClient } from "redis";
 import { connect } from "@nats-io/transport-node";
@@ -30,7 +30,7 @@ async function redisClient(port: number) {
   return client;
 }
 
-/** A subscriber that notes what it gets. */
+/** A subscriber that records its messages. */
 async function guestOf(topics: Topics) {
   const pair = webSocketChannelPair();
   const received: Message[] = [];
@@ -79,7 +79,7 @@ Deno.test({
 Deno.test({
   ...PLAIN,
   name:
-    `topics, Redis: a server of a cluster refuses, unless it has the log's slot${redis.leftOut}`,
+    `topics, Redis: a cluster's server refuses the log, unless it has the log's slot${redis.leftOut}`,
   ignore: redis.ignore,
   async fn() {
     const args = ["--cluster-enabled", "yes", "--cluster-require-full-coverage", "no"];
@@ -158,7 +158,7 @@ Deno.test({
         }
       };
       await publish(20);
-      // The server that `one` is connected to; then, perhaps, the stream's leader.
+      // First the server that `one` is connected to, then possibly the stream's leader.
       const address = connections[0]?.getServer() ?? "";
       const victim = servers.find(({ port }) => address.endsWith(`:${port}`));
       assert(victim !== undefined, address);

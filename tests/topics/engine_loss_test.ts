@@ -1,4 +1,4 @@
-/** What engines make of clients that fail: clients of a test's own, on a clock that stands still. */
+/** How engines handle failing clients: fake clients of the tests, on a fake clock. */
 
 import { Cluster } from "ioredis";
 import { createClientPool, createCluster } from "redis";
@@ -20,7 +20,7 @@ import { nameOfToken, tokenOf } from "../../src/topics/nats_jet_stream.ts";
 import { deferred, rejection } from "../support/promises.ts";
 import { turn, until } from "../support/turns.ts";
 
-/** A client of npm redis: what the engine uses of it. */
+/** The part of a client of npm redis that the engine uses. */
 class FakeRedis {
   isOpen = true;
   isReady = true;
@@ -43,7 +43,7 @@ const MESSAGE = [["{topics}:log:0", [[
   ["epoch", "one", "before", "0-0", "topic", "b", "kind", "t", "message", "x"],
 ]]]];
 
-/** What an engine has reported. */
+/** The reports of an engine. */
 class Report implements EngineEvents {
   readonly lines: string[] = [];
   onEntry = (): void => void this.lines.push("entry");
@@ -54,7 +54,7 @@ class Report implements EngineEvents {
   onClosed = (error: unknown): void => void this.lines.push(`closed: ${(error as Error).message}`);
 }
 
-// deno-lint-ignore no-explicit-any -- what is given is wrong on purpose
+// deno-lint-ignore no-explicit-any -- the value is wrong on purpose
 const wrong = (value: unknown): any => value;
 
 const SETTINGS = { size: 10, age: 60_000, lease: 15_000 };
@@ -74,7 +74,7 @@ Deno.test("topics over Redis: a failure to connect is an EngineError, with its c
   assertEquals([error.message, error.cause], ["Cannot connect to Redis", cause]);
 });
 
-Deno.test("topics over Redis: what the server refuses is the user's, what passes is a loss", async () => {
+Deno.test("topics over Redis: an error of a command reaches the caller, and an unavailable server is a loss", async () => {
   const client = new FakeRedis();
   const ends: string[] = [];
   const connection = await openConnection(client, {
@@ -98,7 +98,7 @@ Deno.test("topics over Redis: what the server refuses is the user's, what passes
   assertEquals(ends, ["The connection to Redis has ended", "read ECONNRESET"]);
 });
 
-Deno.test("topics over Redis: a server that doesn't answer a read is lost, and asked again", async () => {
+Deno.test("topics over Redis: a server that doesn't answer a read is lost, and the engine asks it again", async () => {
   const client = new FakeRedis();
   const clock = new ManualClock();
   const epochs = ["one", "other"];
@@ -145,7 +145,7 @@ Deno.test("topics over Redis: a server that accepts connections and answers noth
   await until(() => client.destroyed === 2);
 });
 
-Deno.test("topics over Redis: a connection that answers nothing is lost, although the other one reads", async () => {
+Deno.test("topics over Redis: a connection without answers is lost, although the other connection reads", async () => {
   const client = new FakeRedis();
   const clock = new ManualClock();
   let isSilent = false;
@@ -173,7 +173,7 @@ Deno.test("topics over Redis: a connection that answers nothing is lost, althoug
   await topics.close();
 });
 
-Deno.test("topics over Redis: a server that refuses is asked again each second, and a script is loaded again", async () => {
+Deno.test("topics over Redis: the engine asks a refusing server again each second, and loads a missing script again", async () => {
   const client = new FakeRedis();
   const clock = new ManualClock();
   let loads = 0;
@@ -198,7 +198,7 @@ Deno.test("topics over Redis: a server that refuses is asked again each second, 
   await topics.close();
 });
 
-Deno.test("topics over Redis: a client that is closed ends the topics", async () => {
+Deno.test("topics over Redis: a closed client ends the topics", async () => {
   const client = new FakeRedis();
   client.isOpen = false;
   const report = new Report();
@@ -213,7 +213,7 @@ Deno.test("topics over Redis: a client that is closed ends the topics", async ()
   await topics.close();
 });
 
-Deno.test("topics over Redis: a client that is closed while it is used ends the topics", async () => {
+Deno.test("topics over Redis: a client that is closed during a call ends the topics", async () => {
   const client = new FakeRedis();
   const read = deferred<unknown>();
   client.answer = ([command = ""]) => {
@@ -230,11 +230,11 @@ Deno.test("topics over Redis: a client that is closed while it is used ends the 
   await log.close();
 });
 
-Deno.test("topics over Redis: clients are known by what they can do", () => {
+Deno.test("topics over Redis: recognises clients by their methods", () => {
   const method = (): void => {};
   assertEquals(isRedisClient(new FakeRedis()), true);
   assertEquals(isRedisClient({ status: "ready", call: method, duplicate: method }), true);
-  // Clients of a cluster, as the packages have them, and a pool.
+  // The packages' clients of a cluster, and a pool.
   assertEquals(isRedisClient(new Cluster([], { lazyConnect: true })), false);
   assertEquals(
     isRedisClient(createCluster({ rootNodes: [{ url: "redis://127.0.0.1:1" }] })),
@@ -252,7 +252,7 @@ Deno.test("topics over Redis: clients are known by what they can do", () => {
   }
 });
 
-/** What `@nats-io/jetstream` gives: what the engine uses of it. */
+/** The part of `@nats-io/jetstream` that the engine uses. */
 function fakeNats(fetch: () => AsyncIterable<never> & { stop(): void }) {
   const info = {
     created: "2026-01-01T00:00:00Z",
@@ -278,7 +278,7 @@ function fakeNats(fetch: () => AsyncIterable<never> & { stop(): void }) {
   return fake;
 }
 
-/** Messages that never come, until they are stopped. */
+/** Messages that never arrive, until they are stopped. */
 function never(): AsyncIterable<never> & { stop(): void } {
   let stop = (): void => {};
   const stopped = new Promise<void>((resolve) => stop = resolve);
@@ -290,7 +290,7 @@ function never(): AsyncIterable<never> & { stop(): void } {
   };
 }
 
-Deno.test("topics over NATS: a server that doesn't answer a read is lost, and asked again", async () => {
+Deno.test("topics over NATS: a server that doesn't answer a read is lost, and the engine asks it again", async () => {
   let reads = 0;
   const nats = fakeNats(() => {
     reads++;
@@ -306,7 +306,7 @@ Deno.test("topics over NATS: a server that doesn't answer a read is lost, and as
   await log.close();
 });
 
-Deno.test("topics over NATS: a loss is reported, and a closed connection ends the topics", async () => {
+Deno.test("topics over NATS: the engine reports a loss, and a closed connection ends the topics", async () => {
   const nats = fakeNats(never);
   const add = nats.add;
   const fail = (name: string): Promise<never> =>
@@ -326,7 +326,7 @@ Deno.test("topics over NATS: a loss is reported, and a closed connection ends th
   await log.close();
 });
 
-Deno.test("topics over NATS: a stream that another process creates just now is one log", async () => {
+Deno.test("topics over NATS: two processes that create the stream at the same time share one log", async () => {
   const nats = fakeNats(never);
   const created = await nats.add();
   const overlap = Object.assign(new Error("subjects overlap with an existing stream"), {
@@ -356,7 +356,7 @@ Deno.test("topics over NATS: a stream that another process creates just now is o
   }
 });
 
-Deno.test("topics over NATS: every name is one token of a subject, and back", () => {
+Deno.test("topics over NATS: encodes every name as one token of a subject, and decodes it", () => {
   for (const name of ["a", "a.b", "*", ">", " ", "\0", "ä💬", "=", "%", "a=2e", "x".repeat(1024)]) {
     const token = tokenOf(name);
     assert(/^[\w=-]+$/.test(token), token);

@@ -1,4 +1,4 @@
-/** An engine in memory whose connection a test takes away. */
+/** An engine in memory whose connection a test can cut. */
 
 import { ignore } from "../../src/stream_channel/errors.ts";
 import {
@@ -10,18 +10,18 @@ import {
   type TopicsEngine,
 } from "../../src/topics/mod.ts";
 
-/** What a test changes of a log: it is called in place of the log's own method. */
+/** A test's replacements for methods of a log. */
 export type Sabotage = (log: EngineLog, events: EngineEvents) => Partial<EngineLog>;
 
-/** See {@linkcode fakeEngine}. */
+/** The engine that {@linkcode fakeEngine} returns. */
 export interface FakeEngine extends TopicsEngine {
-  /** The events of the log that was opened last. */
+  /** The events of the most recently opened log. */
   readonly events: EngineEvents;
   /** Whether every call rejects. */
   isLost: boolean;
 }
 
-/** The engine in memory, with methods replaced, and a connection. */
+/** Creates an engine in memory with replaced methods and a connection. */
 export function fakeEngine(sabotage: Sabotage = () => ({})): FakeEngine {
   const engine = memory();
   const fake: FakeEngine = {

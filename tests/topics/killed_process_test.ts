@@ -1,8 +1,8 @@
 /**
- * The chat example as two processes on one Redis, one of which is killed again and again: every client sees every entry
- * once, in one order. KILLS and CLIENTS make it longer.
+ * The chat example as two processes on one Redis. The test kills one of them repeatedly. Every client sees every entry
+ * once, in the same order. KILLS and CLIENTS extend the test.
  */
-// Deno only: it starts processes of Deno's and kills them
+// Deno only: it starts Deno processes and kills them
 
 import { assertEquals } from "@std/assert";
 import { deadline } from "@std/async";
@@ -19,9 +19,9 @@ const leftOut = ignore ? " (left out: redis-server is not installed)" : "";
 
 const KILLS = Number(Deno.env.get("KILLS") ?? 2);
 const CLIENTS = Number(Deno.env.get("CLIENTS") ?? 4);
-/** How many things a client says between two kills. */
+/** The number of messages that a client sends between two kills. */
 const SAYS = 10;
-/** How long it may all take, in milliseconds. */
+/** The maximum duration of the test, in milliseconds. */
 const PATIENCE = 60_000 + 30_000 * KILLS;
 
 interface Said {
@@ -30,7 +30,7 @@ interface Said {
   readonly text: string;
 }
 
-/** One that chats: it connects to either process, and says again what didn't come back. */
+/** A chat client. It connects to either process, and sends a message again that it has not received back. */
 class Client {
   readonly seen: string[] = [];
   resyncs = 0;
@@ -89,7 +89,7 @@ function start(port: number, redis: string): ReturnType<typeof startProgram> {
   return startProgram([...command, `${port}`, redis]);
 }
 
-/** Kills one process and the other in turn, while all clients go on talking. */
+/** Kills both processes in turn while all clients keep sending. */
 async function exchange(redis: string): Promise<{ clients: Client[]; lines: string[] }> {
   const programs = await Promise.all([start(0, redis), start(0, redis)]);
   const ports = programs.map(({ url }) => Number(new URL(url).port));
@@ -107,7 +107,7 @@ async function exchange(redis: string): Promise<{ clients: Client[]; lines: stri
     for (let kill = 0; kill < KILLS; kill++) {
       const before = clients[0]?.seen.length ?? 0;
       talk();
-      // In the midst of it.
+      // Kill the process while messages are in flight.
       await until(() => clients.some(({ seen }) => seen.length > before + SAYS));
       const victim = kill % 2;
       await programs[victim]?.stop("SIGKILL");
@@ -124,7 +124,7 @@ async function exchange(redis: string): Promise<{ clients: Client[]; lines: stri
   return { clients, lines };
 }
 
-/** Where what a run leaves is kept: never in the repository. */
+/** The folder of a run's output, outside the repository. */
 async function keep(lines: readonly string[]): Promise<void> {
   const folder = Deno.env.get("ARTIFACTS") ??
     `${Deno.env.get("TMPDIR") ?? "/tmp"}/web_socket_channel`;
@@ -194,7 +194,7 @@ Deno.test({
         (await topics.presence("a")).map(({ metadata }) => metadata);
       const reader = program.stdout.getReader();
       await reader.read();
-      // It renews its lease: it is still there when the first one would have ended.
+      // It renews its lease: it is still a member when the first lease would have ended.
       const start = performance.now();
       while (performance.now() - start < 1.2 * lease) assertEquals(await members(), ["killed"]);
       program.kill("SIGKILL");

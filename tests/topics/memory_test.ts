@@ -14,7 +14,7 @@ testEngine({
   test: (name, run) => Deno.test(`topics, memory: ${name}`, run),
 });
 
-Deno.test("topics, memory: an offset of a process before is a resync", async () => {
+Deno.test("topics, memory: an offset of an earlier process is a resync", async () => {
   const before = new Topics({ engine: memory() });
   const { offset } = await before.publish("a", "1");
   await before.close();
@@ -27,7 +27,7 @@ Deno.test("topics, memory: an offset of a process before is a resync", async () 
   await after.close();
 });
 
-Deno.test("topics, memory: what is too old is forgotten, topics and ids included", async () => {
+Deno.test("topics, memory: removes old messages, and their topics and ids", async () => {
   const clock = new ManualClock();
   const topics = new Topics({ clock, history: { size: 10, age: 1000 } });
   const { offset } = await topics.publish("a", "1", { id: "1" });
@@ -39,7 +39,7 @@ Deno.test("topics, memory: what is too old is forgotten, topics and ids included
   assertEquals([resync, replayed], [false, 1]);
   clock.advance(5000);
   await topics.publish("b", "1");
-  // Nothing of "a" is left: what was behind an old offset can't be known.
+  // No message of "a" is left, so nothing is known after an old offset.
   const late = webSocketChannelPair();
   assertEquals((await topics.subscribe(late.server, "a", { after: offset })).resync, true);
   const now = await topics.publish("b", "2");
@@ -50,7 +50,7 @@ Deno.test("topics, memory: what is too old is forgotten, topics and ids included
   await topics.close();
 });
 
-Deno.test("topics, memory: an id may be used again after its time, and not before", async () => {
+Deno.test("topics, memory: an id can be used again only after it has expired", async () => {
   const clock = new ManualClock();
   const topics = new Topics({ clock, history: { age: 1000 } });
   await topics.publish("a", "0");

@@ -1,4 +1,4 @@
-/** The engine over Redis: with both packages that users have, and Debian's redis-server. */
+/** The engine over Redis, with both client packages and Debian's redis-server. */
 
 import { createClient } from "redis";
 import { Redis } from "ioredis";
@@ -60,7 +60,7 @@ async function createWorld(open: (port: number) => Promise<OpenClient>): Promise
 
 const inGroup = together();
 
-/** What the package has a part in: connections, and how replies are given. The rest is the scripts' and the engine's. */
+/** The tests that depend on the package: connections and the form of replies. */
 const OF_PACKAGE =
   /order|as they were|whatever their names|a long history|published once|connection is lost|client that its user/;
 
@@ -80,7 +80,7 @@ for (const [name, open] of [["redis", nodeRedis], ["ioredis", ioRedis]] as const
   });
 }
 
-/** A client whose blocking reads wait while the gate is shut. */
+/** A client whose blocking reads wait while the gate is closed. */
 function gated(real: Awaited<ReturnType<typeof createClient>>, gate: { open: Promise<void> }) {
   type Client = typeof real;
   const wrap = (client: Client): Parameters<typeof redisStreams>[0] =>
@@ -104,7 +104,7 @@ function gated(real: Awaited<ReturnType<typeof createClient>>, gate: { open: Pro
   return wrap(real);
 }
 
-/** What a process gets that reads again when the log has lost messages. */
+/** The messages of a process that reads again after the log has lost messages. */
 async function behind(size: number): Promise<{ received: string[]; states: string[] }> {
   const server = await startRedis();
   const clients = await Promise.all(

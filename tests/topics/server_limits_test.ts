@@ -1,4 +1,4 @@
-/** What real servers refuse: too much memory, too large a message, a user without permission. */
+/** Refusals of real servers: no memory left, a message that is too large, a user without permission. */
 
 import { createClient } from "redis";
 import { Redis } from "ioredis";
@@ -72,7 +72,7 @@ Deno.test({
   },
 });
 
-/** What a publish and a subscription reject with, and whether the topics are live when the server no longer refuses them. */
+/** The errors of a publish and a subscription, and whether the topics become live when the server accepts again. */
 async function refused(
   engine: TopicsEngine,
   isCause: (cause: Error) => boolean,
@@ -156,7 +156,7 @@ Deno.test({
     const isViolation = ({ name }: Error): boolean => name === "PermissionViolationError";
     try {
       await refused(natsJetStream(streams), isViolation);
-      // A cluster is needed for that.
+      // That needs a cluster.
       await refused(
         natsJetStream(messages, { replicas: 3 }),
         ({ name }) => name === "JetStreamApiError",
@@ -186,7 +186,7 @@ Deno.test({
       const error = await rejection(topics.publish("a", "x".repeat(MIB))) as Error;
       assert(error.message.includes("max_payload"), error.message);
       await topics.publish("a", "x".repeat(MIB - 1000));
-      // All of them in one message would be above it, too.
+      // All of them in one message would exceed it, too.
       const presence = "€".repeat(4000);
       await Promise.all(guests.map((it) => topics.subscribe(it.server, "a", { presence })));
       assertEquals((await topics.presence("a")).length, 100);

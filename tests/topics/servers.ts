@@ -1,4 +1,4 @@
-/** Servers of engines, each on a free port with its data in a folder of its own, on whatever runtime the tests run. */
+/** Servers of engines, on every runtime: each has a free port and a folder of its own for its data. */
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 
-/** A server that can be taken away and brought back, with its data. */
+/** A server that tests can kill and start again with its data. */
 export interface EngineServer {
   readonly port: number;
   /** Kills it. */
@@ -19,7 +19,7 @@ export interface EngineServer {
   end(): Promise<void>;
 }
 
-/** A port that was free a moment ago: these servers don't choose one, or don't say which. */
+/** A port that was free a moment ago: these servers don't choose one, or don't report it. */
 function freePort(): Promise<number> {
   return new Promise((resolve) => {
     const server = createServer();
@@ -30,18 +30,18 @@ function freePort(): Promise<number> {
   });
 }
 
-/** As many different ports as asked for. */
+/** Returns this many different free ports. */
 export function freePorts(count: number): Promise<number[]> {
   return Promise.all(Array.from({ length: count }, freePort));
 }
 
-/** A test that fails before it ends its server leaves it to the end of the process. */
+/** Ends, with the process, the servers of tests that failed before they ended them. */
 const running = new Set<ChildProcess>();
 process.once("exit", () => {
   for (const child of running) child.kill("SIGKILL");
 });
 
-/** Starts a program, and waits until it has printed that it is ready. */
+/** Starts a program, and waits until it reports that it is ready. */
 function run(
   command: string,
   args: readonly string[],
@@ -93,7 +93,7 @@ async function serve(
   };
 }
 
-/** Debian's redis-server; what it has confirmed outlives it, unless `args` say otherwise. */
+/** Debian's redis-server. Confirmed writes outlive it, unless `args` disable that. */
 export function startRedis(...args: string[]): Promise<EngineServer> {
   return serve("redis-server", /ready to accept/i, (port, folder) =>
     Promise.resolve([
@@ -102,7 +102,7 @@ export function startRedis(...args: string[]): Promise<EngineServer> {
     ]));
 }
 
-/** Debian's nats-server with JetStream, and with more lines of configuration. */
+/** Debian's nats-server with JetStream and additional lines of configuration. */
 export function startNats(config = ""): Promise<EngineServer> {
   return serve("nats-server", /Server is ready/, async (port, folder) => {
     const path = join(folder, "nats.conf");
@@ -116,10 +116,10 @@ export function startNats(config = ""): Promise<EngineServer> {
   });
 }
 
-/** How many tests of an engine run at the same time: they mostly wait for their servers. */
+/** The number of tests of an engine that run at the same time: they mostly wait for their servers. */
 const TOGETHER = 6;
 
-/** Lets tests run at the same time, each with a server of its own: one that is run starts those behind it, too. */
+/** Runs tests at the same time, each with a server of its own. The first one starts those behind it as well. */
 export function together(): (run: () => Promise<void>) => () => Promise<void> {
   const runs: (() => Promise<void>)[] = [];
   const started: (Promise<void> | undefined)[] = [];

@@ -1,4 +1,4 @@
-/** Subscribers of every kind: resumable, of a platform, connecting, closing; and callbacks that change what is sent. */
+/** Subscribers of every kind: resumable, native, connecting, closing; and callbacks that change the messages. */
 
 import { assert, assertEquals } from "@std/assert";
 import { ReconnectingChannel, resumption, Sessions } from "../../src/reconnecting/mod.ts";
@@ -22,7 +22,7 @@ function numbers(from: number, to: number): string[] {
   return Array.from({ length: to - from + 1 }, (_, i) => `${from + i}`);
 }
 
-Deno.test("topics: a resumable channel that is away gets what is published meanwhile, once and in order", async () => {
+Deno.test("topics: a disconnected resumable channel later gets the missed messages, once and in order", async () => {
   const topics = new Topics();
   const sessions = new Sessions();
   const server = await WebSocketServer.bind({
@@ -86,7 +86,7 @@ Deno.test({
   },
 });
 
-Deno.test("topics: a channel that closes gets nothing more, and the others get everything", async () => {
+Deno.test("topics: a closing channel gets no more messages, and the others get every message", async () => {
   const topics = new Topics();
   const [leaving, good] = [guest(), guest()];
   const states: string[] = [];
@@ -108,7 +108,7 @@ Deno.test("topics: a channel that closes gets nothing more, and the others get e
   await topics.close();
 });
 
-Deno.test("topics: what is published within wrap, onState and a listener has one order for all", async () => {
+Deno.test("topics: messages published within wrap, onState and a listener have the same order for all subscribers", async () => {
   const engine = memory();
   const one = new Topics({ engine });
   const other = new Topics({ engine });
@@ -139,14 +139,14 @@ Deno.test("topics: what is published within wrap, onState and a listener has one
   await other.close();
 });
 
-Deno.test("topics: subscriptions that end or begin within a delivery do not affect the others", async () => {
+Deno.test("topics: subscriptions that end or begin during a delivery do not affect the others", async () => {
   const topics = new Topics();
   const guests = Array.from({ length: 5 }, guest);
   const [first, , , , late] = guests as [ReturnType<typeof guest>, ...typeof guests];
   const subscriptions = new Map<number, { unsubscribe(): void }>();
   let joined: Promise<unknown> | null = null;
   const wrapFor = (index: number) => (message: Message): Message => {
-    // The first one ends itself and one behind it, and lets another one begin.
+    // The first one ends itself and a later one, and begins another one.
     if (index === 0 && message === "2") {
       for (const it of [0, 2]) subscriptions.get(it)?.unsubscribe();
       joined = topics.subscribe((late as ReturnType<typeof guest>).server, "a", { last: 0 });
@@ -174,7 +174,7 @@ Deno.test("topics: subscriptions that end or begin within a delivery do not affe
   await topics.close();
 });
 
-Deno.test("topics: close within a delivery ends all subscriptions, and says so once", async () => {
+Deno.test("topics: close during a delivery ends all subscriptions, and reports that once", async () => {
   const topics = new Topics();
   const guests = [guest(), guest()] as const;
   const states: string[] = [];
@@ -195,7 +195,7 @@ Deno.test("topics: close within a delivery ends all subscriptions, and says so o
   for (const { client } of guests) await client.sink.close();
 });
 
-Deno.test("topics: what is published and subscribed within the states of the engine is kept", async () => {
+Deno.test("topics: keeps messages and subscriptions that onState begins", async () => {
   const engine = fakeEngine();
   const published: Promise<unknown>[] = [];
   const late = guest();
@@ -215,13 +215,13 @@ Deno.test("topics: what is published and subscribed within the states of the eng
   assertEquals([...received].sort(), ["live", "lost"]);
   assertEquals(late.received, received);
   await topics.close();
-  // The one of the state `ended`.
+  // The subscription of the state `ended`.
   const error = await rejection(published[0] as Promise<unknown>) as Error;
   assertEquals(error.message, "Cannot publish: the topics are closed");
   for (const it of [client, late.client]) await it.sink.close();
 });
 
-Deno.test("topics: a refusal ends what waits, and what is asked for later, until the engine is back", async () => {
+Deno.test("topics: a refusal rejects pending and later calls until the engine is back", async () => {
   const engine = fakeEngine();
   const states: string[] = [];
   const onState = (state: TopicsState): void => void states.push(state.name);
@@ -249,7 +249,7 @@ Deno.test("topics: a refusal ends what waits, and what is asked for later, until
   await topics.close();
 });
 
-Deno.test("topics: what is both caught up with and reported live is sent once", async () => {
+Deno.test("topics: sends a message once that the log reports again after the history", async () => {
   const engine = fakeEngine();
   const topics = new Topics({ engine });
   const { server, client, received } = guest();
@@ -257,7 +257,7 @@ Deno.test("topics: what is both caught up with and reported live is sent once", 
   for (const it of ["1", "2"]) await topics.publish("a", it);
   const { offset } = await topics.publish("a", "3");
   const position = BigInt(parseInt(offset.split(".")[1] ?? "", 36));
-  // The log reports a message again that was delivered before.
+  // The log reports a delivered message again.
   engine.events.onEntry({ topic: "a", message: "3", position });
   engine.events.onGap({ after: 0n, includes: () => true });
   engine.events.onEntry({ topic: "a", message: "3", position });
@@ -268,7 +268,7 @@ Deno.test("topics: what is both caught up with and reported live is sent once", 
   await topics.close();
 });
 
-Deno.test("topics: more live messages than are kept while history is read are read as history", async () => {
+Deno.test("topics: reads live messages as history if too many arrive while the history is read", async () => {
   let whileRead: (() => Promise<unknown>) | null = null;
   const engine = fakeEngine((log) => ({
     history: async (...args) => {
@@ -292,7 +292,7 @@ Deno.test("topics: more live messages than are kept while history is read are re
   await topics.close();
 });
 
-Deno.test("topics: another log while history is sent is a resync, and what it has is sent", async () => {
+Deno.test("topics: a new log while the history is sent is a resync, and its messages are sent", async () => {
   let epoch: string | null = null;
   const engine = fakeEngine((log) => ({
     history: async (...args) => {
@@ -319,7 +319,7 @@ Deno.test("topics: another log while history is sent is a resync, and what it ha
   await topics.close();
 });
 
-Deno.test("topics: another log while history is read begins the history again", async () => {
+Deno.test("topics: a new log while the history is read starts the history again", async () => {
   let isReset = false;
   const engine = fakeEngine((log, events) => ({
     history: async (...args) => {

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { EngineError, TopicsError, WebSocketChannelError } from "../../src/topics/mod.ts";
 
-Deno.test("topics: errors say why, and are this package's", () => {
+Deno.test("topics: errors have a reason, and are instances of this package's classes", () => {
   const cause = new EngineError("lost");
   const error = new TopicsError("Cannot publish", { reason: "lost", cause, mayBePublished: true });
   assertEquals(error instanceof WebSocketChannelError, true);

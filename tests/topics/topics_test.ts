@@ -1,4 +1,4 @@
-/** Topics over an engine in memory: what doesn't depend on the engine. */
+/** Topics over an engine in memory: the behaviour that doesn't depend on the engine. */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { ManualClock, webSocketChannelPair } from "../../src/testing/mod.ts";
@@ -16,7 +16,7 @@ import { deferred, rejection } from "../support/promises.ts";
 import { turn, until } from "../support/turns.ts";
 import { fakeEngine } from "./fake_engine.ts";
 
-/** A subscriber's channel, and what its client receives. */
+/** A subscriber's channel, and the messages that its client receives. */
 function guest(): ReturnType<typeof webSocketChannelPair> & { received: Message[] } {
   const pair = webSocketChannelPair();
   const received: Message[] = [];
@@ -24,7 +24,7 @@ function guest(): ReturnType<typeof webSocketChannelPair> & { received: Message[
   return { ...pair, received };
 }
 
-// deno-lint-ignore no-explicit-any -- what is given is wrong on purpose
+// deno-lint-ignore no-explicit-any -- the value is wrong on purpose
 const wrong = (value: unknown): any => value;
 
 async function withTopics(
@@ -96,7 +96,7 @@ Deno.test("topics: malformed options, names and messages are typed errors", asyn
   });
 });
 
-Deno.test("topics W32: only true of authorize lets a channel subscribe or publish", async () => {
+Deno.test("topics W32: a channel can subscribe or publish only if authorize returns true", async () => {
   const asked: string[] = [];
   const answers: unknown[] = [
     false,
@@ -136,7 +136,7 @@ Deno.test("topics W32: only true of authorize lets a channel subscribe or publis
   });
 });
 
-Deno.test("topics: authorize has ten seconds, and ends with the channel or the signal", async () => {
+Deno.test("topics: authorize has a timeout of ten seconds, and ends with the channel or the signal", async () => {
   const clock = new ManualClock();
   const authorize = (): Promise<boolean> => new Promise(() => {});
   await withTopics({ authorize, clock }, async (topics) => {
@@ -160,7 +160,7 @@ Deno.test("topics: authorize has ten seconds, and ends with the channel or the s
   });
 });
 
-Deno.test("topics: a publish in memory is sent before the call returns, as by broadcast", async () => {
+Deno.test("topics: publish in memory sends before the call returns, as broadcast does", async () => {
   await withTopics({}, async (topics) => {
     const { server, client, received } = guest();
     await topics.subscribe(server, "a");
@@ -173,7 +173,7 @@ Deno.test("topics: a publish in memory is sent before the call returns, as by br
   });
 });
 
-Deno.test("topics: wrap is called once a message for all that have it, and gets the offset", async () => {
+Deno.test("topics: calls wrap once per message for all subscribers, with the offset", async () => {
   let calls = 0;
   const wrap = (message: Message, { topic, offset }: { topic: string; offset: string }): string => {
     calls++;
@@ -193,7 +193,7 @@ Deno.test("topics: wrap is called once a message for all that have it, and gets 
   });
 });
 
-Deno.test("topics: a wrap that fails closes the channels that would miss the message", async () => {
+Deno.test("topics: a failing wrap closes the channels that would miss the message", async () => {
   const errors: unknown[] = [];
   await withTopics({ onError: (error) => errors.push(error) }, async (topics) => {
     const [broken, good] = [guest(), guest()];
@@ -211,7 +211,7 @@ Deno.test("topics: a wrap that fails closes the channels that would miss the mes
   });
 });
 
-Deno.test("topics: what onState returns is sent, in order with the messages", async () => {
+Deno.test("topics: sends the result of onState in order with the messages", async () => {
   await withTopics({}, async (topics) => {
     const { server, client, received } = guest();
     await topics.publish("a", "1");
@@ -224,7 +224,7 @@ Deno.test("topics: what onState returns is sent, in order with the messages", as
   });
 });
 
-Deno.test("topics: a receiver that takes nothing is closed, and doesn't delay the others", async () => {
+Deno.test("topics: closes a receiver that reads nothing, without a delay for the others", async () => {
   await withTopics({ maxQueueSize: 1000, stallTimeout: 50 }, async (topics) => {
     // The client's stream has no reader.
     const stalled = webSocketChannelPair();
@@ -245,7 +245,7 @@ Deno.test("topics: a receiver that takes nothing is closed, and doesn't delay th
   });
 });
 
-Deno.test("topics: a history goes out as fast as it is read, and live messages follow it", async () => {
+Deno.test("topics: sends the history as fast as the client reads it, then the live messages", async () => {
   await withTopics({ maxQueueSize: 1000, slow: "drop-oldest" }, async (topics) => {
     const body = "x".repeat(20_000);
     for (let i = 0; i < 100; i++) await topics.publish("a", `${i} ${body}`);
@@ -267,7 +267,7 @@ Deno.test("topics: a history goes out as fast as it is read, and live messages f
   });
 });
 
-Deno.test("topics: a history that is not read for stallTimeout ends with 1013", async () => {
+Deno.test("topics: closes the channel with 1013 if the client reads no history for stallTimeout", async () => {
   const clock = new ManualClock();
   await withTopics({ clock, stallTimeout: 1000 }, async (topics) => {
     for (let i = 0; i < 100; i++) await topics.publish("a", "x".repeat(20_000));
@@ -284,7 +284,7 @@ Deno.test("topics: a history that is not read for stallTimeout ends with 1013", 
   });
 });
 
-Deno.test("topics: publishing that waits is bounded, and a signal ends it", async () => {
+Deno.test("topics: the number of pending publishes is limited, and a signal ends one", async () => {
   const engine = fakeEngine();
   const states: TopicsState["name"][] = [];
   const onState = ({ name }: TopicsState): number => states.push(name);
@@ -309,7 +309,7 @@ Deno.test("topics: publishing that waits is bounded, and a signal ends it", asyn
   });
 });
 
-Deno.test("topics: an engine that fails without a word is asked again", async () => {
+Deno.test("topics: asks an engine again that fails without a report", async () => {
   const engine = fakeEngine();
   await withTopics({ engine }, async (topics) => {
     engine.isLost = true;
@@ -320,7 +320,7 @@ Deno.test("topics: an engine that fails without a word is asked again", async ()
   });
 });
 
-Deno.test("topics: messages that waited are published in order, before those of onState", async () => {
+Deno.test("topics: publishes waiting messages in order, before those of onState", async () => {
   const engine = fakeEngine();
   const order: Promise<unknown>[] = [];
   let topics: Topics | null = null;
@@ -350,7 +350,7 @@ Deno.test("topics: messages that waited are published in order, before those of 
   });
 });
 
-Deno.test("topics: a message that is published again stays before later ones", async () => {
+Deno.test("topics: a message that is published again keeps its place before later ones", async () => {
   const engine = fakeEngine();
   await withTopics({ engine }, async (topics) => {
     const { server, client, received } = guest();
@@ -368,7 +368,7 @@ Deno.test("topics: a message that is published again stays before later ones", a
   });
 });
 
-Deno.test("topics: whileLost fail rejects at once, and says whether it may be published", async () => {
+Deno.test("topics: whileLost: fail rejects at once, and reports whether the message may have been published", async () => {
   const engine = fakeEngine();
   await withTopics({ engine, whileLost: "fail" }, async (topics) => {
     const { server, client } = guest();
@@ -384,10 +384,10 @@ Deno.test("topics: whileLost fail rejects at once, and says whether it may be pu
   });
 });
 
-Deno.test("topics W33: messages that a gap has taken come from the history, in order", async () => {
+Deno.test("topics W33: delivers the messages of a gap from the history, in order", async () => {
   const missed = new Set(["2", "3", "5"]);
   const engine = fakeEngine((_log, events) => {
-    // The log forgets to report some, and reports a gap before the next.
+    // The log skips some messages, and reports a gap before the next one.
     const { onEntry } = events;
     let isGap = false;
     let last = 0n;
@@ -430,7 +430,7 @@ Deno.test("topics: a gap that the history can't fill is a resync", async () => {
   });
 });
 
-Deno.test("topics: close ends subscriptions and what waits, and leaves channels open", async () => {
+Deno.test("topics: close ends subscriptions and pending calls, and leaves channels open", async () => {
   const engine = fakeEngine();
   const topics = new Topics({ engine });
   const { server, client, received } = guest();
@@ -461,7 +461,7 @@ Deno.test("topics: close ends subscriptions and what waits, and leaves channels 
   await client.sink.close();
 });
 
-Deno.test("topics: a closed channel can't subscribe, and a channel that leaves early is no member", async () => {
+Deno.test("topics: a closed channel can't subscribe, and a channel that leaves early is not a member", async () => {
   const joined = deferred();
   const engine = fakeEngine((log) => ({
     announce: async (...args) => {
@@ -482,7 +482,7 @@ Deno.test("topics: a closed channel can't subscribe, and a channel that leaves e
   });
 });
 
-Deno.test("topics: many members of a topic are all listed", async () => {
+Deno.test("topics: lists all of many members of a topic", async () => {
   await withTopics({}, async (topics) => {
     const guests = Array.from({ length: 250 }, guest);
     await Promise.all(
@@ -499,7 +499,7 @@ Deno.test("topics: many members of a topic are all listed", async () => {
   });
 });
 
-Deno.test("topics: a subscription that is ended while it begins rejects", async () => {
+Deno.test("topics: a subscription rejects if it is ended while it begins", async () => {
   const page = deferred();
   const engine = fakeEngine((log) => ({
     history: async (...args) => {
@@ -521,12 +521,12 @@ Deno.test("topics: a subscription that is ended while it begins rejects", async 
   });
 });
 
-Deno.test("topics: an engine that can't be reached at first is lost, and waited for", async () => {
+Deno.test("topics: an unreachable engine is lost at first, and the topics wait for it", async () => {
   const ready = deferred();
   const engine = fakeEngine();
   const { open } = engine;
   engine.open = (events, settings) => {
-    // Its epoch is known when it is ready.
+    // The epoch is known when the engine is ready.
     let epoch = "";
     const log = open.call(engine, { ...events, onEpoch: (it) => void (epoch = it) }, settings);
     return { ...log, ready: ready.promise.then(() => events.onEpoch(epoch)) };

@@ -1,11 +1,11 @@
-/** The suite of engines fails for engines that are broken. */
+/** The suite of engines fails for broken engines. */
 
 import { assertEquals, assertThrows } from "@std/assert";
 import { testEngine } from "../../src/topics_testing/mod.ts";
 import { memory } from "../../src/topics/mod.ts";
 import { fakeEngine, type Sabotage } from "../topics/fake_engine.ts";
 
-/** Runs the suite with the engine in memory, sabotaged. Returns the names of the tests that fail. */
+/** Runs the suite with a broken variant of the engine in memory. Returns the names of the tests that fail. */
 async function failures(sabotage: Sabotage, patience?: number): Promise<string[]> {
   const tests: [name: string, run: () => Promise<void>][] = [];
   testEngine({
@@ -50,7 +50,7 @@ Deno.test("engine suite: the engine in memory passes", async () => {
   assertEquals(await failures(() => ({})), []);
 });
 
-Deno.test("engine suite: each engine that is broken fails", async () => {
+Deno.test("engine suite: each broken engine fails", async () => {
   await Promise.all(
     Object.entries(SABOTAGES).map(async ([name, sabotage]) => {
       const failed = await failures(sabotage, 1000);
@@ -60,7 +60,7 @@ Deno.test("engine suite: each engine that is broken fails", async () => {
 });
 
 Deno.test("engine suite: wrong options are typed errors", () => {
-  // deno-lint-ignore no-explicit-any -- what is given is wrong on purpose
+  // deno-lint-ignore no-explicit-any -- the value is wrong on purpose
   const wrong = (value: unknown): any => value;
   const create = () => Promise.reject(new Error("not called"));
   const test = (): void => {};
@@ -83,7 +83,7 @@ Deno.test("engine suite: wrong options are typed errors", () => {
   assertThrows(() => testEngine(wrong({ create, test, patience: 0 })), RangeError);
 });
 
-Deno.test("engine suite: what a world lacks isn't registered", () => {
+Deno.test("engine suite: does not register tests that the world can't run", () => {
   const names = (lacks: readonly ("stop" | "forget" | "closeClient")[]): number => {
     let count = 0;
     testEngine({
