@@ -1,4 +1,4 @@
-/** A signal that outlives many channels, such as a program's own, keeps nothing of them. */
+/** A signal that outlives many channels, such as a program's own, keeps no listener of them. */
 
 import { assertEquals, assertRejects } from "@std/assert";
 import { WebSocketChannel } from "../../mod.ts";
@@ -7,7 +7,7 @@ import { webSocketChannelPair } from "../../src/testing/mod.ts";
 import { countingSignal, microtasks } from "../support/events.ts";
 import { OpenSource } from "../stream_channel/raw_channel.ts";
 
-Deno.test("listen: however it ends, the signal has no listener left", async () => {
+Deno.test("listen: the signal has no listener left, however listening ends", async () => {
   const { signal, count } = countingSignal();
   const endings: ((ends: ReturnType<typeof channelPair<number>>) => void)[] = [
     ({ local }) => void local.sink.close(),
@@ -33,7 +33,7 @@ Deno.test("listen: however it ends, the signal has no listener left", async () =
   assertEquals(count(), 0);
 });
 
-Deno.test("addStream: however it ends, the signal has no listener left", async () => {
+Deno.test("addStream: the signal has no listener left, however sending ends", async () => {
   const { signal, count } = countingSignal();
   const { local, foreign } = channelPair<number>();
   await local.sink.addStream([1, 2], { signal });
@@ -45,16 +45,16 @@ Deno.test("addStream: however it ends, the signal has no listener left", async (
   source.fail(new Error("mine"));
   await assertRejects(() => failed);
   assertEquals(count(), 0);
-  // The other end goes while the source gives nothing.
+  // The other end closes while the source emits nothing.
   const endless = local.sink.addStream(new OpenSource<number>(), { signal });
   await foreign.sink.close();
   await endless.catch(() => {});
   assertEquals(count(), 0);
 });
 
-Deno.test("connect: however the attempt ends, the signal has no listener left", async () => {
+Deno.test("connect: the signal has no listener left, however the attempt ends", async () => {
   const { signal, count } = countingSignal();
-  // Nothing listens on port 1 of loopback, on any platform that may connect to it at all.
+  // Port 1 of loopback has no listener; some platforms refuse to connect to it.
   const failed = WebSocketChannel.connect("ws://127.0.0.1:1", { signal });
   await assertRejects(() => failed.ready);
   await failed.closed;
@@ -65,7 +65,7 @@ Deno.test("connect: however the attempt ends, the signal has no listener left", 
   assertEquals(count(), 0);
 });
 
-Deno.test("a WebSocket channel that is read and written with a signal keeps nothing of it", async () => {
+Deno.test("a WebSocket channel leaves no listener on the signals it was read and written with", async () => {
   const { signal, count } = countingSignal();
   for (let i = 0; i < 200; i++) {
     const { client, server } = webSocketChannelPair();

@@ -1,4 +1,4 @@
-/** What `onRequest` must not answer: the client gets 500, and `onError` an error that says why. */
+/** Invalid answers of `onRequest`: the client gets 500, and `onError` gets an error with the reason. */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import type { BindOptions } from "../../src/server/mod.ts";
@@ -33,7 +33,7 @@ const MISTAKES: readonly (readonly [name: string, answer: Answer, reason: string
 
 for (const [name, mistake, reason] of MISTAKES) {
   for (const method of ["GET", "HEAD"]) {
-    Deno.test(`attack 49: onRequest answers ${method} with ${name}: 500, and onError says why`, async () => {
+    Deno.test(`attack 49: onRequest answers ${method} with ${name}: 500, and onError gets the reason`, async () => {
       const errors: unknown[] = [];
       const onError: BindOptions["onError"] = (error, { where }) => errors.push([where, error]);
       for (const answer of [mistake, async () => await mistake()]) {

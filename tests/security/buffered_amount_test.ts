@@ -9,13 +9,13 @@ import { WebSocketChannel } from "../../mod.ts";
 
 const hasNet = "process" in globalThis;
 
-/** Reads all that comes to a server, until it is closed. */
+/** Reads everything that a server receives, until its connection is closed. */
 async function readAll(server: WebSocketServer): Promise<void> {
   for await (const channel of server) channel.stream.listen(() => {});
 }
 
 Deno.test({
-  name: "bufferedAmount: nothing but what was added, from before the handshake to the end",
+  name: "bufferedAmount: counts only added messages, from before the handshake to the end",
   ignore: !hasNet,
   fn: async () => {
     const server = await WebSocketServer.bind({ port: 0 });
@@ -46,7 +46,7 @@ Deno.test({
 for (const compression of [false, true]) {
   const how = compression ? "compressed" : "uncompressed";
   Deno.test({
-    name: `bufferedAmount: ${how}, until the transport has taken it`,
+    name: `bufferedAmount: ${how}, until the transport has taken the message`,
     ignore: !hasNet,
     fn: async () => {
       const server = await WebSocketServer.bind({ port: 0, compression: { threshold: 0 } });
@@ -60,7 +60,7 @@ for (const compression of [false, true]) {
       client.sink.add(wide);
       client.sink.add(new TextEncoder().encode(text));
       const { bufferedAmount } = client.sink;
-      // What costs much leaves before the end of the turn.
+      // Output that is expensive to produce is flushed before the end of the turn.
       assert(bufferedAmount <= 2 * text.length + 60_000, `${bufferedAmount} bytes`);
       await client.sink.flush();
       assertEquals(client.sink.bufferedAmount, 0);
@@ -71,7 +71,7 @@ for (const compression of [false, true]) {
   });
 }
 
-Deno.test("bufferedAmount: a peer that takes nothing leaves exactly the payloads", async () => {
+Deno.test("bufferedAmount: counts exactly the payloads while the peer reads nothing", async () => {
   const { client, server } = faultyPair({ seed: 5, stall: { after: 0 } });
   client.sink.add("1");
   await delay(0);
@@ -83,7 +83,7 @@ Deno.test("bufferedAmount: a peer that takes nothing leaves exactly the payloads
     await Promise.resolve();
     assertEquals(client.sink.bufferedAmount, amount);
   }
-  // Messages without a payload take room all the same.
+  // Messages without a payload use memory too.
   const small = faultyPair({ seed: 5, stall: { after: 0 }, highWaterMark: 1000 });
   small.client.sink.add("1");
   await delay(0);

@@ -1,6 +1,6 @@
 /**
- * Attacks on a client by a server, a proxy or an argument, at the level of whole channels: bounded
- * memory, a typed error, and a process that goes on. What single layers do is in their own tests.
+ * Attacks on a client through a server, a proxy or an argument, on whole channels: bounded
+ * memory, a typed error, and a process that keeps running. Each single layer has tests of its own.
  */
 
 import { assert, assertEquals, assertInstanceOf, assertMatch, assertThrows } from "@std/assert";
@@ -19,7 +19,7 @@ import { assertNoUncaught } from "../support/unhandled.ts";
 const GOOD = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
   "Sec-WebSocket-Accept: {accept}\r\n";
 
-/** Connects to a server that answers as told; gives the error. */
+/** Connects to a server that sends the given answer; returns the error. */
 async function refused(
   recipe: RecipeOptions,
   options: ConnectOptions = {},
@@ -35,7 +35,7 @@ async function refused(
       const error = await channel.ready.then(() => null, (it: unknown) => it);
       channel.terminate();
       await channel.closed;
-      // The client has ended it: nothing of it goes on.
+      // The client has ended the connection: nothing of the attempt continues.
       await server.next("disconnect");
       result = { error, received, stats: await server.stats() };
     })
@@ -53,12 +53,12 @@ async function assertRefused(
   assertInstanceOf(error, ConnectError, name);
   assert(error.message.includes(part), `${name}: ${error.message}`);
   assertEquals([error.phase, received], ["handshake", 0], name);
-  // Loopback's buffers hold a few MB; no more than the limit is read of it.
+  // Loopback's buffers hold a few MB; the client reads no more than its limit.
   assert(stats.bytesSent < 16 * 1024 * 1024, `${name}: ${stats.bytesSent} bytes were taken`);
   return error;
 }
 
-// What a server answers.
+// Answers of a server.
 
 const floods: [name: string, recipe: RecipeOptions, part: string][] = [
   ["more header lines than 128", {
@@ -95,7 +95,7 @@ for (const [name, recipe, part] of floods) {
   });
 }
 
-Deno.test("attack 26: a refusal's body without a length and without an end: 64 KiB of it", async () => {
+Deno.test("attack 26: a refusal's body without a length and without an end: the client reads 64 KiB", async () => {
   const error = await assertRefused("body", {
     response: "HTTP/1.1 403 No\r\n\r\n",
     repeat: "x",
@@ -103,7 +103,7 @@ Deno.test("attack 26: a refusal's body without a length and without an end: 64 K
   assertEquals([error.status, error.response?.body.length], [403, 64 * 1024]);
 });
 
-Deno.test("attack 26: a refusal's body that announces more than it is", async () => {
+Deno.test("attack 26: a refusal's body shorter than its Content-Length", async () => {
   const error = await assertRefused("body", {
     response: "HTTP/1.1 403 No\r\nContent-Length: 99999999999\r\n\r\nshort",
     then: "open",
@@ -185,9 +185,9 @@ Deno.test("attack 28: frames behind a wrong answer are never read as frames", as
   await assertRefused("frames", { response, then: "open" }, "Accept is invalid");
 });
 
-// What an argument holds.
+// Arguments.
 
-Deno.test("attack 29: line ends and what isn't a token are refused at once, nothing is sent", () => {
+Deno.test("attack 29: connect refuses line ends and values that aren't tokens at once, and sends nothing", () => {
   const bad: [url: string, options: ConnectOptions][] = [
     ["ws://a.test", { headers: { "X-A": "b\r\nX-Evil: c" } }],
     ["ws://a.test", { headers: { "X-A": "b\nX-Evil: c" } }],
@@ -214,7 +214,7 @@ Deno.test("attack 29: line ends and what isn't a token are refused at once, noth
   }
 });
 
-Deno.test("attack 29: what a URL's path and user info hold is escaped", async () => {
+Deno.test("attack 29: a URL's path and user info are escaped", async () => {
   await withRecipe("echo", {}, async (echo) => {
     const { host } = new URL(echo.url);
     const url = `ws://a%0d%0aX-Evil:b%0d%0a@${host}/p\r\nath%0d%0aX-Evil: c?q=\r\n"<> é`;
@@ -231,7 +231,7 @@ Deno.test("attack 29: what a URL's path and user info hold is escaped", async ()
   });
 });
 
-Deno.test("attack 29: the proxy's host and credentials can't break out of their lines", async () => {
+Deno.test("attack 29: the proxy's host and credentials can't add lines to a request", async () => {
   const proxy = await startProxy({ answer: "HTTP/1.1 403 No\r\n\r\n" });
   try {
     const channel = NetWebSocketChannel.connect("ws://a.test", {
@@ -250,9 +250,9 @@ Deno.test("attack 29: the proxy's host and credentials can't break out of their 
   }
 });
 
-// Redirects, proxies, TLS, names: more of each is in tests/net.
+// Redirects, proxies, TLS and names; tests/net has more tests of each.
 
-Deno.test("attack 30: from wss: no redirect leads to ws:", async () => {
+Deno.test("attack 30: a client on wss: follows no redirect to ws:", async () => {
   const issuer = createIdentity({ commonName: "authority" });
   const identity = createIdentity({ names: ["localhost"], issuer });
   const echo = await startRecipe("echo");
@@ -273,7 +273,7 @@ Deno.test("attack 30: from wss: no redirect leads to ws:", async () => {
   }
 });
 
-Deno.test("attack 30: a socket's path is no way to elsewhere, nor from there", async () => {
+Deno.test("attack 30: a client that connects over a Unix socket follows no redirect away from it", async () => {
   const echo = await startRecipe("echo");
   const http = await startRecipe("http", { status: 302, headers: { Location: echo.url } });
   const { startUnixSocket } = await import("../support/net_peers.ts");
@@ -294,7 +294,7 @@ Deno.test("attack 30: a socket's path is no way to elsewhere, nor from there", a
   }
 });
 
-Deno.test("attack 31: a proxy can't put an answer of its own in front of the server's", async () => {
+Deno.test("attack 31: a proxy can't insert its own answer before the server's", async () => {
   const echo = await startRecipe("echo");
   const proxy = await startProxy({ extra: "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" });
   try {
@@ -311,7 +311,7 @@ Deno.test("attack 31: a proxy can't put an answer of its own in front of the ser
   }
 });
 
-Deno.test("attack 32: no environment variable switches the check of certificates off", async () => {
+Deno.test("attack 32: no environment variable turns off the check of certificates", async () => {
   const { process } = globalThis as unknown as { process: { env: Record<string, string> } };
   const identity = createIdentity({ names: ["localhost"] });
   const echo = await startRecipe("echo");
@@ -329,9 +329,9 @@ Deno.test("attack 32: no environment variable switches the check of certificates
   }
 });
 
-Deno.test("attack 33: a name whose address changes is connected to where it was checked", async () => {
+Deno.test("attack 33: the client connects to the address that it checked, though the name's address changes", async () => {
   await withRecipe("echo", {}, async (echo) => {
-    // The second answer would lead to a private address; it is never asked for.
+    // The second answer has a private address; the client never asks for it.
     const answers = ["127.0.0.1", "127.0.0.66"];
     const channel = NetWebSocketChannel.connect(`ws://rebind.test:${new URL(echo.url).port}`, {
       lookup: (_name, _options, callback) => callback(null, answers.shift() ?? "", 4),

@@ -26,7 +26,7 @@ function create(noContextTakeover = false, bits = 15): MessageDeflate {
   return made;
 }
 
-/** Every kind of decompressor: with and without a window, the window empty or full. */
+/** Every kind of decompressor: without a window, with an empty one, with a full one. */
 async function* decompressors(): AsyncGenerator<MessageDeflate> {
   yield create(true);
   yield create();
@@ -35,18 +35,18 @@ async function* decompressors(): AsyncGenerator<MessageDeflate> {
   yield used;
 }
 
-/** Blocks with BFINAL=0 that end at a byte, without the tail that isn't sent. */
+/** Blocks with BFINAL=0 that end at a byte boundary, without the tail, which is not sent. */
 function blocks(data: Uint8Array): Uint8Array {
   const { Z_SYNC_FLUSH } = zlib.constants;
   return zlib.deflateRawSync(data, { finishFlush: Z_SYNC_FLUSH }).subarray(0, -4);
 }
 
-/** The same with the tail, as in the middle of a message. */
+/** The same blocks with the tail, as in the middle of a message. */
 function flushed(data: Uint8Array): Uint8Array {
   return zlib.deflateRawSync(data, { finishFlush: zlib.constants.Z_SYNC_FLUSH });
 }
 
-/** Blocks of which the last has BFINAL=1. */
+/** Blocks, the last with BFINAL=1. */
 function final(data: Uint8Array): Uint8Array {
   return zlib.deflateRawSync(data);
 }
@@ -89,7 +89,7 @@ Deno.test("attack 20: the limit is exact, and counts all streams of a message", 
   }
 });
 
-Deno.test("attack 20: a message can't be made of a million streams", async () => {
+Deno.test("attack 20: a message of a million streams is refused", async () => {
   const empty = final(EMPTY);
   for await (const deflate of decompressors()) {
     const some = joined([...Array.from({ length: 999 }, () => empty), blocks(HELLO)]);
@@ -99,7 +99,7 @@ Deno.test("attack 20: a message can't be made of a million streams", async () =>
   }
 });
 
-Deno.test("attack 22: window bits of 8: we send uncompressed, and read what was compressed", async () => {
+Deno.test("attack 22: window bits of 8: we send uncompressed, and read compressed messages", async () => {
   const deflate = create(false, 8);
   assertEquals(deflate.compress(new Uint8Array(5000)), null);
   const data = seededRandom().bytes(256);
@@ -108,8 +108,8 @@ Deno.test("attack 22: window bits of 8: we send uncompressed, and read what was 
   assertEquals(await inflate(deflate, blocks(data), 256), data);
 });
 
-Deno.test("attack 23: BFINAL=1 at the end of messages, and the following ones are whole", async () => {
-  // RFC 7692 §7.2.3.4: with a zero byte behind it, as the tail needs the header of a stored block.
+Deno.test("attack 23: BFINAL=1 at the end of messages leaves the following ones whole", async () => {
+  // RFC 7692 §7.2.3.4: a zero byte follows, because the tail needs the header of a stored block.
   const ends = [final(HELLO), joined([final(HELLO), Uint8Array.of(0)]), blocks(HELLO)];
   for await (const deflate of decompressors()) {
     for (let i = 0; i < 12; i++) {
@@ -166,7 +166,7 @@ Deno.test("attack 23: several blocks, of every kind, and empty ones", async () =
 
 Deno.test("attack 23: empty messages, compressed", async () => {
   const payloads = [
-    // RFC 7692 §7.2.3.6: one zero byte; and what others send.
+    // RFC 7692 §7.2.3.6: one zero byte; and the forms that other implementations send.
     Uint8Array.of(0),
     EMPTY,
     Uint8Array.of(2, 0),
@@ -183,12 +183,12 @@ Deno.test("attack 23: empty messages, compressed", async () => {
   }
 });
 
-Deno.test("attack 23: an uncompressed message between compressed ones leaves the window alone", async () => {
+Deno.test("attack 23: an uncompressed message between compressed ones doesn't change the window", async () => {
   const sender = create();
   const receiver = create();
   const random = seededRandom();
   for (let i = 0; i < 20; i++) {
-    // It doesn't shrink, so it goes as it is.
+    // Compression doesn't shrink it, so it is sent uncompressed.
     assertEquals(sender.compress(random.bytes(300)), null);
     const payload = sender.compress(HELLO);
     assert(payload !== null);
@@ -196,7 +196,7 @@ Deno.test("attack 23: an uncompressed message between compressed ones leaves the
   }
 });
 
-Deno.test("attack 23: what is no DEFLATE is corrupt, cut short messages too", async () => {
+Deno.test("attack 23: data that isn't DEFLATE is corrupt, and so are truncated messages", async () => {
   const whole = blocks(seededRandom().bytes(200));
   const text = blocks(joined([HELLO, HELLO]));
   const payloads = [
@@ -204,7 +204,7 @@ Deno.test("attack 23: what is no DEFLATE is corrupt, cut short messages too", as
     Uint8Array.of(0x06),
     Uint8Array.of(0x06, 0x06, 0x06, 0x06),
     Uint8Array.of(0, 1, 0, 0, 0),
-    // Refers back before the first byte of all.
+    // A reference to before the first byte.
     Uint8Array.of(0x02, 0x82, 0x3e, 0x00),
     whole.subarray(0, 100),
     text.subarray(0, text.length - 6),
@@ -217,7 +217,7 @@ Deno.test("attack 23: what is no DEFLATE is corrupt, cut short messages too", as
   }
 });
 
-Deno.test("attack 24: nothing is in flight between two calls, so nothing gets stuck", async () => {
+Deno.test("attack 24: no output stays behind in the compressor between two calls", async () => {
   const broken = create();
   const other = create();
   assertEquals(await reason(() => inflate(broken, Uint8Array.of(0xff), MIB)), "corrupt");
@@ -227,7 +227,7 @@ Deno.test("attack 24: nothing is in flight between two calls, so nothing gets st
   assertEquals(await inflate(other, payload, 100), HELLO);
 });
 
-Deno.test("attack 25: a server agrees to compression only if the option says so", () => {
+Deno.test("attack 25: a server agrees to compression only if its option is set", () => {
   const { request } = checkRequest(
     requestHead({ "Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits" }),
   );

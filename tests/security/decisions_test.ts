@@ -1,4 +1,4 @@
-/** Attacks that reach the user's own decisions: a promise, a truthy value or an error admits no client. */
+/** Attacks on the user's own decision functions: a promise, a truthy value or an error admits no client. */
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { delay } from "@std/async";
@@ -10,10 +10,10 @@ import { assertNoUncaught } from "../support/unhandled.ts";
 import { deferred } from "../support/promises.ts";
 import { printedBy } from "../support/printed.ts";
 
-/** What the error hook got: where, and which error. */
+/** A call of the error hook: the place, and the error. */
 type Report = [where: string, error: unknown];
 
-/** The answer's head to one request, of a page if it says so. */
+/** The head of the answer to one request, which may be from a page. */
 async function answerTo(
   entry: Entry,
   options: ServerOptions,
@@ -40,21 +40,21 @@ const OFFERS = {
   "Sec-WebSocket-Extensions": "permessage-deflate",
 };
 
-/** Deno's own socket can't compress, and Bun decides once for all clients: `UnsupportedError`. */
+/** Whether the entry throws an `UnsupportedError`: Deno's own socket can't compress, and Bun decides once for all clients. */
 function decidesCompression({ isOwn }: Entry): boolean {
   return isOwn;
 }
 
-/** The options that may be a function, in the order in which they are asked. */
+/** The options that may be a function, in the order in which the server calls them. */
 function decisionsOf(entry: Entry): (keyof ServerOptions)[] {
   const everywhere = ["hosts", "origin", "verify", "protocols", "headers"] as const;
   return decidesCompression(entry) ? [...everywhere, "compression"] : [...everywhere];
 }
 
-/** Values that a function may give by mistake: none of them is `true`. */
+/** Values that a function may return by mistake: none of them is `true`. */
 const MISTAKES: readonly unknown[] = [1, "yes", {}, [], null, undefined, 0, "", () => true];
 
-testEntries("attack 49: only true admits, whatever origin and hosts answer", async (entry) => {
+testEntries("attack 49: origin and hosts admit a client only by returning true", async (entry) => {
   for (const name of ["origin", "hosts"] as const) {
     for (const value of [false, ...MISTAKES]) {
       for (const answer of [value, Promise.resolve(value)]) {
@@ -77,12 +77,12 @@ testEntries("attack 49: only true admits, whatever origin and hosts answer", asy
   }
 });
 
-testEntries("attack 49: only true admits, whatever verify answers", async (entry) => {
+testEntries("attack 49: verify admits a client only by returning true", async (entry) => {
   for (const value of [false, ...MISTAKES]) {
     for (const answer of [value, Promise.resolve(value)]) {
       const options = { verify: () => answer } as ServerOptions;
       const { status, reports } = await answerTo(entry, options);
-      // What is neither a boolean nor a refusal is the function's fault: it may have forgotten to return.
+      // A value that is neither a boolean nor a refusal is the function's fault: it may have forgotten to return.
       const expected = value === false ? [403, []] : [500, ["verify"]];
       assertEquals([status, reports.map(([where]) => where)], expected, String(value));
       for (const [, error] of reports) {
@@ -93,7 +93,7 @@ testEntries("attack 49: only true admits, whatever verify answers", async (entry
 });
 
 testEntries(
-  "attack 49: a decision that fails is a 500, and reaches onError once",
+  "attack 49: a decision function that fails causes a 500 and one call of onError",
   async (entry) => {
     const cause = new Error("a fault of the user's");
     const failures: (() => never | Promise<never>)[] = [
@@ -121,7 +121,7 @@ testEntries(
   },
 );
 
-testEntries("attack 49: promises of protocols and of headers are awaited", async (entry) => {
+testEntries("attack 49: the server awaits promises of protocols and headers", async (entry) => {
   const { status, head } = await answerTo(entry, {
     protocols: (request) => Promise.resolve(request.protocols.at(-1) ?? null),
     headers: async ({ url }) => ({ "X-Path": await Promise.resolve(url.pathname) }),
@@ -131,7 +131,7 @@ testEntries("attack 49: promises of protocols and of headers are awaited", async
   assertStringIncludes(head.toLowerCase(), "x-path: /room");
 });
 
-testEntries("attack 49: what protocols and headers can't mean is a 500", async (entry) => {
+testEntries("attack 49: an invalid result of protocols or headers causes a 500", async (entry) => {
   const mistakes: [where: string, value: unknown][] = [
     ...[1, "unoffered", "v1\r\nX: y", undefined, true, {}].map((
       it,
@@ -151,30 +151,33 @@ testEntries("attack 49: what protocols and headers can't mean is a 500", async (
   }
 });
 
-testEntries("attack 49: compression is agreed to as its function answers", async (entry) => {
-  if (!decidesCompression(entry)) return;
-  const answers: [answer: boolean | CompressionOptions, agreed: RegExp | null][] = [
-    [false, null],
-    [true, /^permessage-deflate/],
-    [{ serverNoContextTakeover: true }, /server_no_context_takeover/],
-  ];
-  for (const [answer, agreed] of answers) {
-    for (const given of [answer, Promise.resolve(answer)]) {
-      const paths: string[] = [];
-      const compression: ServerOptions["compression"] = ({ url }) => {
-        paths.push(url.pathname);
-        return given;
-      };
-      const { status, head } = await answerTo(entry, { compression }, OFFERS);
-      const [, extensions = null] = /^sec-websocket-extensions: (.*?)\r?$/im.exec(head) ?? [];
-      assertEquals([status, paths], [101, ["/room"]]);
-      if (agreed === null) assertEquals(extensions, null);
-      else assertMatch(extensions ?? "none", agreed);
+testEntries(
+  "attack 49: the server agrees to compression as the function decides",
+  async (entry) => {
+    if (!decidesCompression(entry)) return;
+    const answers: [answer: boolean | CompressionOptions, agreed: RegExp | null][] = [
+      [false, null],
+      [true, /^permessage-deflate/],
+      [{ serverNoContextTakeover: true }, /server_no_context_takeover/],
+    ];
+    for (const [answer, agreed] of answers) {
+      for (const given of [answer, Promise.resolve(answer)]) {
+        const paths: string[] = [];
+        const compression: ServerOptions["compression"] = ({ url }) => {
+          paths.push(url.pathname);
+          return given;
+        };
+        const { status, head } = await answerTo(entry, { compression }, OFFERS);
+        const [, extensions = null] = /^sec-websocket-extensions: (.*?)\r?$/im.exec(head) ?? [];
+        assertEquals([status, paths], [101, ["/room"]]);
+        if (agreed === null) assertEquals(extensions, null);
+        else assertMatch(extensions ?? "none", agreed);
+      }
     }
-  }
-});
+  },
+);
 
-testEntries("attack 49: messages are compressed as the function answered", async (entry) => {
+testEntries("attack 49: the server compresses messages as the function decided", async (entry) => {
   if (!decidesCompression(entry)) return;
   const compression: ServerOptions["compression"] = ({ url }) =>
     Promise.resolve({ threshold: url.pathname === "/room" ? 0 : 1000 });
@@ -190,7 +193,7 @@ testEntries("attack 49: messages are compressed as the function answered", async
   });
 });
 
-testEntries("attack 49: what compression can't mean is a 500", async (entry) => {
+testEntries("attack 49: an invalid result of compression causes a 500", async (entry) => {
   if (!decidesCompression(entry)) return;
   const mistakes: readonly unknown[] = [
     ...[1, "yes", undefined, null, [], new Map(), () => true],
@@ -207,7 +210,7 @@ testEntries("attack 49: what compression can't mean is a 500", async (entry) => 
 });
 
 testEntries(
-  "attack 49: a decision that isn't in time is a 503, and reaches onError once",
+  "attack 49: a decision that times out causes a 503 and one call of onError",
   async (entry) => {
     for (const where of decisionsOf(entry)) {
       const options = { [where]: () => new Promise(() => {}), handshakeTimeout: 20 };
@@ -223,7 +226,7 @@ testEntries(
 );
 
 testEntries(
-  "attack 49: a function that asks for a promise is asked in its turn only",
+  "attack 49: decision functions that return promises are called one after the other",
   async (entry) => {
     const asked: string[] = [];
     const note = <Value>(name: string, value: Value) => async (): Promise<Value> => {
@@ -256,7 +259,7 @@ testEntries(
 );
 
 testEntries(
-  "attack 49: a promise that rejects after the client has left harms nothing",
+  "attack 49: a promise that rejects after the client has left has no effect",
   async (entry) => {
     for (const where of decisionsOf(entry)) {
       const cause = new Error("too late");
@@ -265,7 +268,7 @@ testEntries(
       const reported = deferred();
       const reports: Report[] = [];
       let signal: AbortSignal | undefined;
-      // Each gets the request, but for `origin`: it gets what it decides about.
+      // Each gets the request; `origin` gets the origin that it decides about.
       const late = async (...args: unknown[]): Promise<never> => {
         const request = args.find((it) => typeof it === "object") as ServerRequest | undefined;
         signal = request?.signal;
@@ -299,7 +302,7 @@ testEntries(
   },
 );
 
-testEntries("attack 49: what fails because the client has left isn't reported", async (entry) => {
+testEntries("attack 49: a failure because the client has left isn't reported", async (entry) => {
   const called = deferred();
   const decided = deferred();
   const reports: unknown[] = [];
@@ -307,7 +310,7 @@ testEntries("attack 49: what fails because the client has left isn't reported", 
     verify: async ({ signal }) => {
       called.resolve();
       try {
-        // As `fetch` with this signal does.
+        // Like `fetch` with this signal.
         return await new Promise<never>((_, reject) =>
           signal.addEventListener("abort", () => reject(signal.reason))
         );
@@ -351,7 +354,7 @@ testEntries("attack 49: an error hook that throws or rejects changes no answer",
   }
 });
 
-testEntries("attack 49: without an error hook the error is printed", async (entry) => {
+testEntries("attack 49: the server prints the error if there is no error hook", async (entry) => {
   const cause = new Error("a fault of the user's");
   const printed = await printedBy(() =>
     entry.run({ verify: () => Promise.reject(cause) }, async ({ url }) => {

@@ -1,6 +1,6 @@
 /**
- * Attacks by DNS rebinding: a page's own name is made to lead to a loopback address, so that the page's
- * origin and the Host header agree.
+ * Attacks by DNS rebinding: the attacker points a page's own name to a loopback address, so that the page's
+ * origin and the Host header match.
  */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
@@ -24,7 +24,7 @@ async function answerTo(
   const status = Number(head.split(" ")[1]);
   if (status !== 101) {
     const length = Number(/^content-length: (\d+)/im.exec(head)?.[1] ?? 0);
-    // What refuses on Deno.serve announces one byte more than it sends.
+    // On Deno.serve a refusal announces one byte more than it sends.
     while (client.body.length < length && !client.hasEnded) {
       await client.hex(client.body.length + 1).catch(() => {});
     }
@@ -35,7 +35,7 @@ async function answerTo(
 }
 
 testEntries(
-  "attack 52: a page that reached a loopback server by another name is refused",
+  "attack 52: a loopback server refuses a page that reached it by another name",
   (entry) =>
     entry.run({}, async ({ url, channels }) => {
       const { port } = new URL(url);
@@ -55,13 +55,13 @@ testEntries(
         ...[`127.1.2.3:${port}`, `[::1]:${port}`, "[::ffff:127.0.0.1]"],
       ];
       for (const host of own) assertEquals((await answerTo(url, host))[0], 101, host);
-      // What is no page has no Origin, and could claim any Host.
+      // A client that isn't a page sends no Origin, and could send any Host.
       assertEquals((await answerTo(url, "evil.example", null))[0], 101);
     }),
 );
 
 testEntries(
-  "attack 52: hosts lists what a request may name, with an Origin or without",
+  "attack 52: hosts lists the hosts that a request may name, with an Origin or without",
   async (entry) => {
     const hosts = ["example.com", "API.example:8443", "[2001:db8::1]"];
     const own = [
@@ -105,7 +105,7 @@ testEntries(
   },
 );
 
-Deno.test("attack 52: plain requests are held to hosts, too", async () => {
+Deno.test("attack 52: hosts applies to plain requests, too", async () => {
   const seen: string[] = [];
   const onRequest = ({ url }: Request): Response => {
     seen.push(new URL(url).host);
@@ -143,12 +143,12 @@ Deno.test("attack 52: plain requests are held to hosts, too", async () => {
   });
 });
 
-Deno.test("attack 52: every server can be reached by loopback", () =>
+Deno.test("attack 52: clients can reach every server by loopback", () =>
   withServer({ hostname: "0.0.0.0" }, async ({ url }) => {
     assertEquals((await answerTo(url, "evil.example"))[0], 403);
   }));
 
-Deno.test("attack 52: what didn't come in by loopback may name any host", async () => {
+Deno.test("attack 52: a request that didn't arrive by loopback may name any host", async () => {
   const server = createServer();
   let local: string | undefined;
   server.on("upgrade", (request, socket, head) => {
@@ -164,7 +164,7 @@ Deno.test("attack 52: what didn't come in by loopback may name any host", async 
     ["127.0.0.1", 403],
     ["::ffff:127.0.0.1", 403],
     ["::1", 403],
-    // A Unix socket's: a proxy to it runs on this machine.
+    // The address of a Unix socket: its proxy runs on this machine.
     [undefined, 403],
   ];
   for (const [address, status] of statuses) {
@@ -175,7 +175,7 @@ Deno.test("attack 52: what didn't come in by loopback may name any host", async 
 });
 
 Deno.test({
-  name: "attack 52: without info, upgradeWebSocket takes the address for a loopback one",
+  name: "attack 52: without info, upgradeWebSocket treats the address as loopback",
   ignore: platform() !== "deno",
   fn: async () => {
     const server = Deno.serve(
@@ -193,7 +193,7 @@ Deno.test({
   },
 });
 
-testEntries("attack 52: origins that no web page has can be listed", (entry) => {
+testEntries("attack 52: origin can list origins that no web page has", (entry) => {
   const origin = [
     "file://",
     "app://bundle",

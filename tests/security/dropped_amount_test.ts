@@ -1,4 +1,4 @@
-/** However a channel ends, `closed` says how many bytes were added or broadcast and never left. */
+/** `closed` reports how many added or broadcast bytes were never sent, however a channel ends. */
 
 import { assert, assertEquals } from "@std/assert";
 import { NetWebSocketChannel } from "../../src/net/mod.ts";
@@ -18,7 +18,7 @@ const MESSAGE = "x".repeat(10_000);
 const COUNT = 20;
 const TOTAL = COUNT * MESSAGE.length;
 
-/** A server's end that has broadcast and added messages to a client that takes none. */
+/** A server's channel that has broadcast and added messages to a client that reads none. */
 function stalled(options?: BroadcastOptions, reset = Infinity): WebSocketChannelPair & {
   clock: ManualClock;
   broadcast: (count: number, text?: string) => void;
@@ -32,14 +32,14 @@ function stalled(options?: BroadcastOptions, reset = Infinity): WebSocketChannel
   return { ...pair, clock, broadcast };
 }
 
-/** The amount is the same in `closed`, in the error and in `bufferedAmount`. */
+/** Asserts the same amount in `closed`, in the error and in `bufferedAmount`. */
 async function assertDropped(channel: WebSocketChannel, bytes: number): Promise<void> {
   const { dropped, error } = await channel.closed;
   assertEquals([dropped, channel.sink.bufferedAmount], [bytes, bytes]);
   assert((error as Error).message.includes(`${bytes} bytes`), String(error));
 }
 
-Deno.test("attack 58: what is held for a slow receiver counts as buffered", async () => {
+Deno.test("attack 58: messages queued for a slow receiver count as buffered", async () => {
   const { server, broadcast } = stalled();
   broadcast(COUNT);
   server.sink.add(MESSAGE);
@@ -48,7 +48,7 @@ Deno.test("attack 58: what is held for a slow receiver counts as buffered", asyn
   await server.closed;
 });
 
-Deno.test("attack 58: terminate: held broadcasts are dropped, and counted", async () => {
+Deno.test("attack 58: terminate drops the queued broadcasts, and counts them", async () => {
   const { server, broadcast } = stalled();
   broadcast(COUNT);
   server.sink.add(MESSAGE);
@@ -58,7 +58,7 @@ Deno.test("attack 58: terminate: held broadcasts are dropped, and counted", asyn
   assertEquals(server.sink.bufferedAmount, TOTAL + MESSAGE.length);
 });
 
-Deno.test("attack 58: a receiver that is given up as too slow: held broadcasts are counted", async () => {
+Deno.test("attack 58: a receiver is disconnected as too slow: its queued broadcasts are counted", async () => {
   const { server, clock, broadcast } = stalled({ stallTimeout: 1000 });
   broadcast(COUNT);
   for (let i = 0; i < 20 && server.state === "open"; i++) clock.advance(100);
@@ -77,7 +77,7 @@ Deno.test("attack 58: dropped messages are not counted; a receiver that reads no
     });
     broadcast(COUNT);
     assertEquals(server.sink.bufferedAmount, kept * MESSAGE.length);
-    // Dropping isn't taking: the queue becomes smaller each time.
+    // The peer takes nothing: dropping alone makes the queue smaller each time.
     let size = MESSAGE.length;
     while (size > 1000 && server.state === "open") {
       size -= 100;
@@ -102,7 +102,7 @@ Deno.test("attack 58: a lost connection: the amount is reported beside the conne
   assertEquals(pair.server.sink.bufferedAmount, dropped);
 });
 
-Deno.test("attack 58: an orderly end that drops nothing has no amount", async () => {
+Deno.test("attack 58: an orderly end that drops nothing reports no amount", async () => {
   const { client, server } = faultyPair({ seed: 5, split: 1000, highWaterMark: 1000 });
   const broadcaster = new Broadcaster(new ManualClock());
   for (let i = 0; i < COUNT; i++) broadcaster.send([server], MESSAGE);
@@ -114,7 +114,7 @@ Deno.test("attack 58: an orderly end that drops nothing has no amount", async ()
   await client.closed;
 });
 
-Deno.test("attack 58: small messages over bytes that end: what arrived doesn't count, also if it was asked before", async () => {
+Deno.test("attack 58: small messages over a byte stream that ends: messages that arrived do not count, also if bufferedAmount was read before", async () => {
   for (const isAsked of [false, true]) {
     const { local, foreign } = channelPair<Uint8Array>();
     const clock = new ManualClock();
@@ -172,7 +172,7 @@ for (
       assertEquals(channel.sink.bufferedAmount, dropped);
       assert(dropped > 20_000_000 && dropped <= buffered, `${dropped} of ${buffered} bytes`);
       assert(received + dropped <= MANY * LARGE.length, `${received} + ${dropped}`);
-      // It doesn't read, so it doesn't see the end.
+      // It doesn't read, so it doesn't notice the end.
       client.terminate();
       await server.close();
     },
@@ -180,7 +180,7 @@ for (
 }
 
 Deno.test({
-  name: "attack 58: a native socket that ends before it took everything: the amount is reported",
+  name: "attack 58: a native socket ends before it has sent everything: the amount is reported",
   ignore: !hasNativeWebSocket(),
   fn: () =>
     withRecipe("silent", {}, async ({ url }) => {

@@ -1,6 +1,6 @@
 /**
- * A sender that obeys backpressure over TCP: the echo of another connection of the same process gets
- * through. The bound is there to end a test that fails.
+ * A sender obeys backpressure over TCP: another connection of the same process still gets its echo.
+ * The limit only ends a failing test.
  */
 
 import { assert } from "@std/assert";
@@ -11,7 +11,7 @@ const BOUND = 20_000;
 
 type Sender = WebSocketChannel["sink"];
 
-/** What sends on and on; short messages, which the kernel takes at once. */
+/** Ways to send without end: short messages, which the kernel takes at once. */
 const LOOPS: Record<string, (sink: Sender, goesOn: () => boolean) => Promise<unknown>> = {
   async "a sender that awaits ready"(sink, goesOn) {
     while (goesOn()) {
@@ -32,8 +32,8 @@ const LOOPS: Record<string, (sink: Sender, goesOn: () => boolean) => Promise<unk
 };
 
 for (const [name, send] of Object.entries(LOOPS)) {
-  Deno.test(`attack 56: ${name} to a peer that keeps up holds up no echo`, async () => {
-    // Elsewhere: a peer in this process would keep up only while the sender waits.
+  Deno.test(`attack 56: ${name} to a peer that keeps up delays no echo`, async () => {
+    // The server runs outside of this process: a peer in this one would keep up only while the sender waits.
     const server = startEcho();
     try {
       const url = `ws://127.0.0.1:${(await server.next())["port"]}`;

@@ -1,6 +1,6 @@
 /**
- * Loops that obey backpressure, against a peer that keeps up, or read what is there already: timers and
- * other connections get their share. The bound is there to end a test that fails.
+ * Loops that obey backpressure with a peer that keeps up, or that read messages already queued: timers and
+ * other connections get their turn. The limit only ends a failing test.
  */
 
 import { assert } from "@std/assert";
@@ -11,7 +11,7 @@ import { WebSocketChannel } from "../../src/web_socket_channel.ts";
 
 const BOUND = 20_000;
 
-/** Whether a timer was called while a loop ran, which ends then. */
+/** Whether a timer fired while the loop ran; the loop ends then. */
 class Watch {
   readonly #start = performance.now();
   readonly #timer: ReturnType<typeof setTimeout>;
@@ -21,7 +21,7 @@ class Watch {
     this.#timer = setTimeout(() => this.called = true, 0);
   }
 
-  /** Whether the loop should go on. */
+  /** Whether the loop should continue. */
   get goesOn(): boolean {
     return !this.called && performance.now() - this.#start < BOUND;
   }
@@ -37,7 +37,7 @@ interface Ends {
   close(): Promise<void>;
 }
 
-/** What can be sent through, with a peer that takes everything at once. */
+/** Sinks to send through, with a peer that takes everything at once. */
 const KINDS: Record<string, () => Ends> = {
   "a pair": () => {
     const { local, foreign } = channelPair<string>();
@@ -120,7 +120,7 @@ const LOOPS: Record<string, (sender: StreamChannel<string>, watch: Watch) => Pro
 
 for (const [kind, ends] of Object.entries(KINDS)) {
   for (const [name, loop] of Object.entries(LOOPS)) {
-    Deno.test(`attack 56: ${name}, ${kind}: timers go on`, async () => {
+    Deno.test(`attack 56: ${name}, ${kind}: timers still fire`, async () => {
       const { sender, close } = ends();
       const watch = new Watch();
       await loop(sender, watch);
@@ -130,7 +130,7 @@ for (const [kind, ends] of Object.entries(KINDS)) {
   }
 }
 
-/** A stream that always has more. */
+/** A stream that always has another value. */
 function endless(watch: Watch): StreamController<string> {
   const fill = (): void => {
     while (!controller.isPaused && watch.goesOn) controller.add("x");
@@ -159,7 +159,7 @@ const READERS: Record<
 };
 
 for (const [name, read] of Object.entries(READERS)) {
-  Deno.test(`attack 56: ${name} of values that are already there: timers still fire`, async () => {
+  Deno.test(`attack 56: ${name} of values that are already queued: timers still fire`, async () => {
     const watch = new Watch();
     await read(endless(watch).stream);
     watch.check();

@@ -1,6 +1,6 @@
 // Deno only: it starts programs, on the other runtimes as well
 
-/** A server whose process may not open another file: it lives on, and accepts again. */
+/** A server whose process may not open another file: it keeps running, and accepts again later. */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { deadline, delay } from "@std/async";
@@ -21,13 +21,13 @@ const RUNTIMES: typeof INSTALLED = [...INSTALLED, [
   newest?.command ?? null,
 ]];
 
-/** The commands that start the program where it may open so few files. */
+/** The commands that start the program with this limit of open files. */
 async function limited(name: string, command: readonly string[] | null): Promise<string[]> {
   const script = name === "Deno" ? PROGRAM : await bundled(PROGRAM);
   return ["sh", "-c", `ulimit -n ${LIMIT}; exec "$@"`, "sh", ...command ?? [], script];
 }
 
-/** Sends a short text and gives the one that comes back. */
+/** Sends a short text and returns the echo. */
 async function asked(client: RawClient, text: string): Promise<string> {
   const before = client.body.length;
   client.send(1, text);
@@ -37,7 +37,7 @@ async function asked(client: RawClient, text: string): Promise<string> {
   return client.body.subarray(before + 2, before + 2 + length).toString();
 }
 
-/** Whether a message comes back in time. */
+/** Whether a message is echoed in time. */
 async function echoes(url: string): Promise<RawClient> {
   const client = await upgraded({ url });
   client.send(1, "hello");
@@ -48,7 +48,8 @@ async function echoes(url: string): Promise<RawClient> {
 for (const [runtime, command] of RUNTIMES) {
   const reason = leftOut(runtime, command !== null);
   Deno.test({
-    name: `attack 68: no file left to accept with, on ${runtime}: it accepts again${reason}`,
+    name:
+      `attack 68: no file left to accept with, on ${runtime}: the server accepts again later${reason}`,
     ignore: command === null || Deno.build.os === "windows",
     async fn() {
       const program = await startProgram(await limited(runtime, command));
@@ -56,13 +57,13 @@ for (const [runtime, command] of RUNTIMES) {
       try {
         const first = await deadline(echoes(program.url), PATIENCE);
         clients.push(first);
-        // More than the process can accept: the system queues them, or the runtime ends them.
+        // More connections than the process can accept: the system queues them, or the runtime ends them.
         for (let i = 0; i < 2 * LIMIT; i++) {
           const client = new RawClient(program.url);
           client.request();
           clients.push(client);
         }
-        // All that can be accepted are; the server still speaks with those that it has.
+        // The server has accepted all it can, and still serves those connections.
         const accepted = (): number => clients.filter(({ head }) => head !== "").length;
         for (let before = -1; before < accepted();) {
           before = accepted();
@@ -98,8 +99,8 @@ for (const [runtime, command] of RUNTIMES) {
 }
 
 /**
- * How long the server's process is watched, in milliseconds, and how much of that it may work: a busy loop does all.
- * Bun isn't watched: its own loop calls `accept` again and again, for any server, and works up to half of the time.
+ * How long the test watches the server's process, in milliseconds, and how much CPU time it may use: a busy loop uses all.
+ * The test doesn't watch Bun: its own loop calls `accept` again and again, for any server, and uses up to half of the time.
  */
 const WATCHED = 1_000;
 const MAX_WORK = 0.8;
@@ -108,9 +109,9 @@ for (const [name, command] of RUNTIMES) {
   const reason = leftOut(name, command !== null);
   const isWatched = name !== "Bun";
   Deno.test({
-    name: `attack 68: no file left, on ${name}: who is connected is served, ${
-      isWatched ? "nothing spins, " : ""
-    }and other files make room${reason}`,
+    name: `attack 68: no file left, on ${name}: connected clients are served, ${
+      isWatched ? "no busy loop, " : ""
+    }and closed files free room${reason}`,
     ignore: command === null || Deno.build.os === "windows",
     async fn() {
       const program = await startProgram(await limited(name, command));
@@ -131,7 +132,7 @@ for (const [name, command] of RUNTIMES) {
           assert(work < MAX_WORK, `It works ${Math.round(100 * work)} % of the time`);
         }
         assertEquals(await asked(first, "release"), "released");
-        // Node has ended them, and says nothing about it; elsewhere they have waited.
+        // Node has ended them without a report; on the other runtimes they are still queued.
         const answered = async (client: RawClient): Promise<string> => {
           const head = await client.response().catch(() => "ended");
           return head.split("\r\n")[0] ?? "";

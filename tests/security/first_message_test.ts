@@ -1,6 +1,6 @@
 /**
- * A client that sends frames with its request, or right behind the 101, and closes: each of its messages
- * gets its answer, however the server reads.
+ * A client sends frames with its request, or right behind the 101, and closes: each of its messages
+ * gets its answer, whatever way the server reads.
  */
 
 import { assertEquals } from "@std/assert";
@@ -34,7 +34,7 @@ import { deferred } from "../support/promises.ts";
 import { closeServer, listen } from "../support/loopback.ts";
 import { upgradeOnBun, upgradeOnDeno } from "../server/platform_servers.ts";
 
-/** How a server, or a client, reads a channel that it was given. */
+/** The way a server or a client reads its channel. */
 type Reader = (channel: WebSocketChannel) => void;
 
 const READERS: Readonly<Record<string, Reader>> = {
@@ -106,7 +106,7 @@ const ENTRIES: Record<string, Entry> = {
     serveHttp(read, { verify: () => delay(1).then(() => true) }),
 };
 
-/** With the platform's own server: where there is one that isn't `node:http`. */
+/** Servers on the platform's own upgrade; only on platforms with a server other than `node:http`. */
 function serveDeno(read: Reader): Promise<Serving> {
   const channels: ServerWebSocketChannel[] = [];
   const server = upgradeOnDeno({}, (channel) => {
@@ -134,7 +134,7 @@ function serveBun(read: Reader): Promise<Serving> {
 if (platform() === "deno") ENTRIES["upgradeWebSocket"] = serveDeno;
 if (platform() === "bun") ENTRIES["bunWebSocket"] = serveBun;
 
-/** What a client got: the texts, and the code of the Close behind them. */
+/** The texts that a client received, and the code of the Close behind them. */
 async function answers(client: RawClient): Promise<string[]> {
   await client.response();
   await client.end();
@@ -168,8 +168,8 @@ async function exchange(url: string, together: boolean, frames: Uint8Array): Pro
 const CONNECTIONS = 10;
 
 /**
- * Deno answers a Close frame by itself as soon as it has read it, before a loop had its turn: nothing that
- * wraps its socket can hold that back.
+ * Deno answers a Close frame by itself as soon as it has read it, before a loop gets its turn. No wrapper
+ * of its socket can delay that.
  */
 const isTooLate = (entry: string, how: string): boolean =>
   entry === "upgradeWebSocket" && how.endsWith("for await");
@@ -201,13 +201,13 @@ for (const [entry, serve] of Object.entries(ENTRIES)) {
   }
 }
 
-Deno.test("attack 61: a channel that waits for a busy loop gets its answer when it is taken", async () => {
+Deno.test("attack 61: a channel waits for a busy loop: it is answered when the loop takes it", async () => {
   const server = await bind();
   const guest = exchange(server.url, true, joined([masked(opcodes.text, "hello"), CLOSE]));
   const early = new RawClient(server.url);
   early.request();
   await early.response();
-  // Pings are answered meanwhile.
+  // The server answers Pings meanwhile.
   early.socket.write(masked(opcodes.ping, "?"));
   assertEquals(await early.hex(3), "8a013f");
   for (let i = 0; i < 3; i++) await delay(0);
@@ -220,7 +220,7 @@ Deno.test("attack 61: a channel that waits for a busy loop gets its answer when 
   await serving;
 });
 
-Deno.test("attack 61: a channel that is never taken is answered in the end", async () => {
+Deno.test("attack 61: the server answers a channel that no loop takes after a timeout", async () => {
   const clock = new ManualClock();
   const server = await bind({ handshakeTimeout: 0, pingInterval: 0 }, clock);
   const silent = exchange(server.url, true, CLOSE);
@@ -233,7 +233,7 @@ Deno.test("attack 61: a channel that is never taken is answered in the end", asy
   await server.close();
 });
 
-Deno.test("attack 61: a server that stalls doesn't count its stall against a guest that waits", async () => {
+Deno.test("attack 61: a server that stalls doesn't count its stall as the client's waiting time", async () => {
   const clock = new ManualClock();
   const server = await bind({ handshakeTimeout: 0, pingInterval: 0 }, clock);
   const guest = exchange(server.url, true, joined([masked(opcodes.text, "hello"), CLOSE]));
@@ -249,7 +249,7 @@ Deno.test("attack 61: a server that stalls doesn't count its stall against a gue
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("attack 61: a fault after a message: the message gets its answer, then the fault", async () => {
+Deno.test("attack 61: a protocol error after a message: the server answers the message first, then the error", async () => {
   for (const [entry, serve] of Object.entries(ENTRIES)) {
     if (entry === "upgradeWebSocket" || entry === "bunWebSocket") continue;
     const server = await serve(READERS["for await"] as Reader);
@@ -260,7 +260,7 @@ Deno.test("attack 61: a fault after a message: the message gets its answer, then
   }
 });
 
-Deno.test("attack 61: a client that leaves before a reader listens: its messages are still delivered", async () => {
+Deno.test("attack 61: a client leaves before a reader listens: its messages are still delivered", async () => {
   const server = await bind();
   const client = new RawClient(server.url);
   client.socket.cork();
@@ -319,14 +319,14 @@ Deno.test("attack 61: npm ws and the platform's WebSocket send and close as soon
   assertEquals(answered.filter((it) => !it), []);
 });
 
-// The client's side: a server whose frames are in the segment of its 101.
+// The client's side: a server sends frames in the segment of its 101.
 
 const SERVER_FRAMES = joined([
   ...MESSAGES.map((it) => frame({ opcode: opcodes.text, payload: it })),
   closeFrame(1000),
 ]);
 
-/** Serves a client, with frames in the 101's own segment; gives what it answers. */
+/** Serves a client with frames in the 101's own segment; returns the client's answers. */
 async function serveRaw(): Promise<Serving & { readonly answers: Promise<string[]> }> {
   const { promise: answers, resolve } = deferred<string[]>();
   const server = createServer((socket) => {
@@ -386,17 +386,17 @@ for (const [how, read] of Object.entries(READERS)) {
     await server.close();
   });
 
-  Deno.test(`attack 61: frames that are there already, while other loops are held up, ${how}`, async () => {
+  Deno.test(`attack 61: frames that have already arrived, while other loops are paused, ${how}`, async () => {
     holdLoopsUp();
     await exchangeOver(read);
   });
 
-  Deno.test(`attack 61: frames that are there already, over, ${how}: each has its answer`, async () => {
+  Deno.test(`attack 61: frames that have already arrived, over, ${how}: each has its answer`, async () => {
     await exchangeOver(read);
   });
 }
 
-/** Until a later turn, all loops of this process have to wait: it is as if one had gone on for too long. */
+/** Makes all loops of this process wait until a later turn, as if one loop had run for too long. */
 function holdLoopsUp(): void {
   while (loopGuard.step() === null);
 }
@@ -423,7 +423,7 @@ async function exchangeOver(read: Reader): Promise<void> {
 }
 
 Deno.test({
-  name: "attack 61: frames in the 101's own segment, the platform's WebSocket: none is lost",
+  name: "attack 61: frames in the 101's own segment, the platform's WebSocket: no frame is lost",
   ignore: typeof WebSocket === "undefined",
   async fn() {
     const server = await serveRaw();

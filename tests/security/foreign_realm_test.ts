@@ -42,7 +42,7 @@ async function exchange(
   return result;
 }
 
-// The first connection of this module comes first: what makes connections is loaded for it.
+// This test runs first: the module's first connection loads the code that connects.
 for (const [name, replacement] of Object.entries(REPLACEMENTS)) {
   Deno.test(`attack 63: with ${name} in place of Promise the first connection opens`, async () => {
     await assertNoUncaught(async () => {
@@ -52,21 +52,21 @@ for (const [name, replacement] of Object.entries(REPLACEMENTS)) {
     });
   });
 
-  Deno.test(`attack 63: with ${name} in place of Promise a failed connection is a rejection`, async () => {
+  Deno.test(`attack 63: with ${name} in place of Promise a failed connection rejects`, async () => {
     await assertNoUncaught(async () => {
       await withPromise(replacement, async () => {
         const channel = WebSocketChannel.connect("ws://127.0.0.1:1", { transport: "net" });
         const error = await channel.ready.then(() => null, (it: unknown) => it);
         assertEquals((error as Error).name, "ConnectError");
         assertEquals((await channel.closed).error, error);
-        // These are not handled.
+        // Nothing handles these rejections.
         WebSocketChannel.connect("ws://127.0.0.1:1", { transport: "net" });
         WebSocketChannel.from(Promise.reject(new Error("none")));
       });
     });
   });
 
-  Deno.test(`attack 63: with ${name} in place of Promise streams and schemas wait as they should`, async () => {
+  Deno.test(`attack 63: with ${name} in place of Promise streams and schemas wait for promises`, async () => {
     await withPromise(replacement, async () => {
       const { local, foreign } = channelPair<string>();
       const channel = local.transform(jsonDocument<number, number>({ incoming: asyncSchema }));
@@ -91,7 +91,7 @@ for (const [name, replacement] of Object.entries(REPLACEMENTS)) {
   });
 }
 
-/** Adds one to a number, later. */
+/** Adds one to a number, asynchronously. */
 const asyncSchema: StandardSchema<unknown, number> = {
   "~standard": {
     version: 1,
@@ -100,7 +100,7 @@ const asyncSchema: StandardSchema<unknown, number> = {
   },
 };
 
-/** The same; its promises are the language's own, whatever has replaced the global class. */
+/** The same with native promises, even when the global class is replaced. */
 const nativeSchema: StandardSchema<unknown, number> = {
   "~standard": {
     version: 1,
@@ -110,7 +110,7 @@ const nativeSchema: StandardSchema<unknown, number> = {
   },
 };
 
-/** A test with another realm; where there is none it isn't run. */
+/** Registers a test that needs another realm; it is ignored on platforms without one. */
 function withRealm(name: string, body: (realm: Foreign) => Promise<void> | void): void {
   const realm = foreign();
   Deno.test({
@@ -157,7 +157,7 @@ withRealm("a lookup function, which answers with an array", async (realm) => {
 });
 
 withRealm("a URL, as a library's own class", async () => {
-  // Such as that of jsdom.
+  // A signal such as jsdom's.
   const toUrl = (href: string): URL => ({ href, toString: () => href }) as URL;
   await exchange({}, {}, toUrl);
 });
@@ -235,7 +235,7 @@ withRealm("messages", async (realm) => {
 
 Deno.test("attack 63: Web Streams and signals of a library", async () => {
   const { local, foreign } = channelPair<string>();
-  // Such as those of web-streams-polyfill: its classes aren't the platform's.
+  // Streams such as those of web-streams-polyfill, whose classes aren't the platform's.
   const values = ["a", "b"];
   const readable = {
     getReader: () => ({

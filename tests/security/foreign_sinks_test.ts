@@ -1,4 +1,4 @@
-/** Channels of another copy of this package, and hand-written ones, wherever a channel is taken. */
+/** Channels of another copy of this package and hand-written channels, in every function that takes a channel. */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { delay } from "@std/async";
@@ -21,7 +21,7 @@ import type { WebSocketChannel } from "../../src/web_socket/web_socket_channel.t
 import type { MessageInput } from "../../src/web_socket/web_socket_sink.ts";
 import { microtasks } from "../support/events.ts";
 
-/** More questions than any of these tests needs: a caller that asks more is spinning. */
+/** More reads of `hasRoom` than any of these tests needs: a caller with more is in a busy loop. */
 const MANY = 1000;
 
 function eventLoopTurn(): Promise<void> {
@@ -75,7 +75,7 @@ class HandWrittenSink {
   }
 }
 
-/** A WebSocket channel around a hand-written sink; it ends when a caller spins on it. */
+/** A WebSocket channel around a hand-written sink; it ends when a caller loops on it without a pause. */
 function handWritten(
   sink = new HandWrittenSink(),
 ): { channel: WebSocketChannel; sink: HandWrittenSink } {
@@ -84,7 +84,7 @@ function handWritten(
   return { channel: channel as unknown as WebSocketChannel, sink };
 }
 
-/** A channel as another copy of this package would have made it: no class, and no promise, of ours. */
+/** A channel like one of another copy of this package: with none of our classes or promises. */
 function ofAnotherCopy(channel: WebSocketChannel): WebSocketChannel {
   const { sink } = channel;
   let asked = 0;
@@ -111,7 +111,7 @@ function ofAnotherCopy(channel: WebSocketChannel): WebSocketChannel {
   return copy as unknown as WebSocketChannel;
 }
 
-Deno.test("broadcast to a hand-written channel without hasRoom: no spinning, and in order", async () => {
+Deno.test("broadcast to a hand-written channel without hasRoom: no busy loop, and in order", async () => {
   const { channel, sink } = handWritten();
   for (let i = 0; i < 10; i++) broadcast([channel], `${i}`);
   await eventLoopTurn();
@@ -119,7 +119,7 @@ Deno.test("broadcast to a hand-written channel without hasRoom: no spinning, and
   assertEquals(sink.added, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
 });
 
-Deno.test("broadcast to a hand-written channel: waits while it has no room", async () => {
+Deno.test("broadcast to a hand-written channel waits while the channel has no room", async () => {
   for (const hasRoom of [undefined, false]) {
     const { channel, sink } = handWritten();
     if (hasRoom !== undefined) sink.hasRoom = hasRoom;
@@ -135,7 +135,7 @@ Deno.test("broadcast to a hand-written channel: waits while it has no room", asy
   }
 });
 
-Deno.test("broadcast to a channel of another copy: all arrives, timers run", async () => {
+Deno.test("broadcast to a channel of another copy: all messages arrive, timers fire", async () => {
   const { client, server } = webSocketChannelPair({ highWaterMark: 1000 });
   const copy = ofAnotherCopy(server);
   const received: number[] = [];
@@ -147,7 +147,7 @@ Deno.test("broadcast to a channel of another copy: all arrives, timers run", asy
   await client.sink.close();
 });
 
-Deno.test("broadcast: a foreign channel that throws keeps nothing from the others", async () => {
+Deno.test("broadcast: a foreign channel throws: the others still get every message", async () => {
   const { channel, sink } = handWritten();
   sink.hasRoom = true;
   sink.add = () => {
@@ -159,7 +159,7 @@ Deno.test("broadcast: a foreign channel that throws keeps nothing from the other
   await client.sink.close();
 });
 
-Deno.test("pipe into a hand-written sink: waits for its ready, message by message", async () => {
+Deno.test("pipe into a hand-written sink waits for the sink's ready after each message", async () => {
   const { local, foreign } = channelPair<string>();
   const sink = new HandWrittenSink();
   const { foreign: silent } = channelPair<string>();
@@ -175,7 +175,7 @@ Deno.test("pipe into a hand-written sink: waits for its ready, message by messag
   await foreign.sink.close();
 });
 
-Deno.test("addStream through a wrapper of a hand-written sink: waits for its ready", async () => {
+Deno.test("addStream through a wrapper of a hand-written sink waits for the sink's ready", async () => {
   const sink = new HandWrittenSink();
   sink.room = false;
   const { local } = channelPair<string>();
@@ -201,7 +201,7 @@ Deno.test("a MultiChannel over a hand-written sink answers, and doesn't hang", a
   void multi.sink.close();
 });
 
-/** Everything that can be put around a sink. */
+/** Every wrapper of a sink. */
 const AROUND: Readonly<Record<string, (sink: ChannelSink<unknown>) => ChannelSink<string>>> = {
   "a delegating sink": (sink) => new DelegatingChannelSink(sink),
   "a delegating channel": (sink) => new DelegatingStreamChannel(channelOf(sink)).sink,
@@ -226,15 +226,15 @@ function channelOf<T>(sink: ChannelSink<unknown>): StreamChannel<T, unknown> {
 }
 
 for (const [name, wrap] of Object.entries(AROUND)) {
-  Deno.test(`a loop until there is room comes to its end: ${name} around a hand-written sink`, async () => {
+  Deno.test(`a loop that waits for room ends: ${name} around a hand-written sink`, async () => {
     for (const isKnown of [false, true]) {
       const inner = new HandWrittenSink();
-      // Only `ready`, and `hasRoom` if there is one, tell.
+      // Only `ready`, and `hasRoom` if it exists, report room.
       Object.defineProperty(inner, "bufferedAmount", { value: 0 });
       if (isKnown) Object.defineProperty(inner, "hasRoom", { get: () => inner.room });
       const sink = wrap(inner.as());
       for (const text of ["a", "b"]) {
-        // Within microtasks: nothing else would stop it.
+        // The check runs within microtasks: nothing else would stop the loop.
         for (let i = 0; !sink.hasRoom; i++) {
           assert(i < 10, "It has no room although it is ready");
           await sink.ready;
@@ -253,7 +253,7 @@ for (const [name, wrap] of Object.entries(AROUND)) {
   });
 }
 
-Deno.test("hasRoom: what ready waits for, through every wrapper", async () => {
+Deno.test("hasRoom: every wrapper reports the same room that ready waits for", async () => {
   const small = { highWaterMark: 10 };
   const completer = new StreamChannelCompleter<string>(small);
   const completed = new StreamChannelCompleter<string>();
@@ -298,13 +298,13 @@ Deno.test("transform: a function or a class is a TypeError that names the method
     local.stream.listen(() => {});
   }
   const { local } = channelPair<string>();
-  // @ts-expect-error A function is no transformer: transformStream takes it.
+  // @ts-expect-error A function is no transformer; transformStream takes functions.
   assertThrows(() => local.transform((text: string) => text.length), TypeError);
-  // @ts-expect-error Nor is a class.
+  // @ts-expect-error A class is no transformer either.
   assertThrows(() => local.transform(Upper), TypeError);
 });
 
-Deno.test("reading the properties readable and writable takes no right", async () => {
+Deno.test("reading the properties readable and writable takes no right to read or write", async () => {
   const { local, foreign } = channelPair<string>();
   const { readable, writable } = local;
   assert(readable instanceof ReadableStream && writable instanceof WritableStream);
@@ -316,7 +316,7 @@ Deno.test("reading the properties readable and writable takes no right", async (
   await eventLoopTurn();
   assertEquals(got, ["in"]);
   assertEquals((await foreign.stream.next()).value, "out");
-  // Another caller has the right by now.
+  // Another caller has already taken the right.
   const error = await readable.getReader().read().catch((error) => error);
   assertEquals(error.name, "InvalidStateError");
   foreign.sink.add("still");
@@ -338,7 +338,7 @@ Deno.test("readable: cancelling the view of a stream with another reader has no 
   await local.sink.close();
 });
 
-Deno.test("readable: the first pull takes the right; a view not pulled from still ends", async () => {
+Deno.test("readable: the first pull takes the right to read; a view without a pull still ends", async () => {
   const { local, foreign } = channelPair<string>();
   const reader = local.readable.getReader();
   foreign.sink.add("a");

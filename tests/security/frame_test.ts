@@ -1,4 +1,4 @@
-/** What a hostile peer's frames get: a clear close code, bounded memory, a process that goes on. */
+/** Frames of a hostile peer: they cause a clear close code, use bounded memory, and the process keeps running. */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe, record, told } from "../protocol/support.ts";
@@ -6,8 +6,8 @@ import { fromHex, hex, joined, utf8 } from "../support/bytes.ts";
 import { closePayload, frame, KEY, peerFrame } from "../support/frames.ts";
 
 /**
- * Counts the bytes of all `Uint8Array`s that are made meanwhile, but for views: the global class is
- * replaced by one that counts.
+ * Counts the bytes of all `Uint8Array`s that `body` allocates, without views: it replaces the global class by
+ * one that counts.
  */
 function allocated(body: () => void): number {
   const genuine = globalThis.Uint8Array;
@@ -50,7 +50,7 @@ Deno.test("attack 1: 64-bit lengths: 1002 or 1009, no error escapes, nothing is 
       const header = announces(length);
       const bytes = allocated(() => peer.protocol.receive(header));
       assertEquals([told(peer), peer.protocol.state], [[failure], "closed"], `${length}`);
-      // The Close frame, and the buffer that connections share if it was used up just now.
+      // The Close frame, and a new shared buffer if the last one was just used up.
       assert(bytes < 65536 + 200, `${bytes}`);
     }
   }
@@ -69,14 +69,14 @@ Deno.test("attack 2: a header that announces hundreds of MiB, then silence", () 
   assertEquals(told(peer), []);
 });
 
-Deno.test("attack 2: what is allocated is in proportion to what has arrived", () => {
+Deno.test("attack 2: the protocol allocates in proportion to the bytes received", () => {
   const peer = record("client", { maxMessageSize: Infinity, ownsChunks: true });
   peer.protocol.receive(announces(2n ** 29n - 1000n));
   const chunk = new Uint8Array(1000);
   const bytes = allocated(() => {
     for (let i = 0; i < 1000; i++) peer.protocol.receive(chunk);
   });
-  // 1,000,000 bytes arrived; the last buffer has at most twice that, all before as much again.
+  // 1,000,000 bytes arrived; the last buffer has at most twice that, and all earlier ones together as much again.
   assert(bytes < 5_000_000, `${bytes}`);
 });
 
@@ -110,7 +110,7 @@ Deno.test("attack 4: 65,536 fragments of 64 bytes are a message of 4 MiB, in lin
   assert(bytes <= 4 * size, `${bytes}`);
 });
 
-Deno.test("attack 4: millions of bytes in empty and one-byte fragments pin what they bring", () => {
+Deno.test("attack 4: empty and one-byte fragments, millions of bytes: memory stays in proportion to their payload", () => {
   const peer = record("client", { maxMessageSize: 131_072, ownsChunks: true });
   const empty = joined(Array.from({ length: 1000 }, () => fromHex("00 00")));
   const single = joined(Array.from({ length: 1000 }, () => fromHex("00 01 61")));
@@ -142,12 +142,12 @@ Deno.test("attack 5: a large frame in tiny chunks is copied into one growing buf
   assert(bytes < 5 * payload.length, `${bytes}`);
 });
 
-Deno.test("attack 6: the sum over fragments above the limit, while each is below", () => {
+Deno.test("attack 6: fragments below the limit whose sum is above it", () => {
   const peer = record("client", { maxMessageSize: 100 });
   peer.protocol.receive(frame({ opcode: 2, fin: false, payload: new Uint8Array(60) }));
   peer.protocol.receive(frame({ opcode: 0, fin: false, payload: new Uint8Array(40) }));
   assertEquals(told(peer), []);
-  // From the header alone.
+  // The header alone is enough.
   peer.protocol.receive(fromHex("80 01"));
   assertEquals(told(peer), ["failure 1009 Message too big"]);
 });
@@ -165,7 +165,7 @@ Deno.test("attack 7: a part of a header at the end of a chunk is copied, not kep
   assertEquals(told(peer)[1], "binary 07");
 });
 
-Deno.test("attack 5: tiny chunks that come while the reader pauses are joined, in linear work", () => {
+Deno.test("attack 5: tiny chunks received while the reader pauses are joined in linear time", () => {
   const peer = record("client");
   peer.protocol.pause();
   const wire = frame({ opcode: 2, payload: new Uint8Array(50_000) });
@@ -178,7 +178,7 @@ Deno.test("attack 5: tiny chunks that come while the reader pauses are joined, i
   assert(told(peer)[0] === `binary ${"00".repeat(50_000)}`);
 });
 
-Deno.test("attack 8: a flood of Pings while the peer doesn't read: few Pongs wait, the latest is last", () => {
+Deno.test("attack 8: a flood of Pings while the peer doesn't read: few Pongs are queued, the latest is last", () => {
   const peer = record("server");
   peer.log.push = () => 0;
   for (let i = 0; i < 100_000; i++) {
@@ -189,7 +189,7 @@ Deno.test("attack 8: a flood of Pings while the peer doesn't read: few Pongs wai
   const sent = peer.sent();
   assert(sent.endsWith(latest));
   assert(sent.startsWith(hex(frame({ opcode: 10, payload: "0" }))));
-  // What is taken makes room for as many again.
+  // Each Pong that is sent makes room for another.
   for (let i = 0; i < 65; i++) {
     peer.protocol.receive(peerFrame("server", { opcode: 9, payload: "y" }));
   }
@@ -214,7 +214,7 @@ Deno.test("attack 10: a Pong's payload stays bytes, with any content", () => {
   );
 });
 
-/** What one frame gets, and what the client answers. */
+/** The client's reports and its answer to the given bytes. */
 function outcome(...wire: Uint8Array[]): [string[], string] {
   const peer = record("client");
   for (const chunk of wire) peer.protocol.receive(chunk);
@@ -239,7 +239,7 @@ Deno.test("attack 11: control frames: fragmented, too long, with a reserved bit"
   }
 });
 
-Deno.test("attack 11: Close frames that say what none may", () => {
+Deno.test("attack 11: Close frames with invalid codes or reasons", () => {
   const reason = "Invalid close code";
   for (const code of [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535]) {
     const wire = frame({ opcode: 8, payload: closePayload(code) });
@@ -304,7 +304,7 @@ Deno.test("attack 13: an unmasked frame to a server, a masked one to a client", 
   }
 });
 
-Deno.test("attack 14: bad UTF-8 fails at the first bad byte: in the middle of a frame, of a code point", () => {
+Deno.test("attack 14: bad UTF-8 fails at the first bad byte, in the middle of a frame or of a code point", () => {
   // The sequences of Autobahn 6.4: valid Greek, then above U+10FFFF, then valid again.
   const text = fromHex("ce ba e1 bd b9 cf 83 ce bc ce b5 f4 90 80 80 65 64 69 74 65 64");
   const place = 12;
@@ -320,7 +320,7 @@ Deno.test("attack 14: bad UTF-8 fails at the first bad byte: in the middle of a 
   }
 });
 
-Deno.test("attack 14: surrogates, overlong forms, truncated ends; the same in all pieces", () => {
+Deno.test("attack 14: surrogates, overlong forms, truncated ends: the same result however the bytes are cut", () => {
   const bad = ["ed a0 80", "ed bf bf", "c0 80", "e0 80 af", "f0 80 80 80", "f8 88 80 80 80", "c3"];
   for (const text of bad) {
     const payload = fromHex(text);
@@ -340,12 +340,12 @@ Deno.test("attack 14: lone surrogates are sent as U+FFFD", () => {
   }
 });
 
-Deno.test("attack 15: no byte of a shared buffer leaks: the output is what was put in", () => {
+Deno.test("attack 15: the output has only bytes that were added, and no other byte of a shared buffer", () => {
   const peer = record("server");
   peer.protocol.sendBinary(new Uint8Array(5000).fill(0xaa));
   peer.protocol.sendText("é".repeat(100));
   peer.protocol.output.takeAll();
-  // Room for three bytes a unit was set aside; only what was written may go out.
+  // Three bytes per code unit are reserved; only the written bytes may be sent.
   peer.protocol.sendText("a".repeat(5000));
   peer.protocol.close(1000, "why");
   const expected = [
@@ -378,7 +378,7 @@ Deno.test("attack 16: the caller's bytes are neither changed nor kept, in any ki
   }
 });
 
-Deno.test("attack 17: a client asks for a masking key for every frame, and sends none without", () => {
+Deno.test("attack 17: a client gets a new masking key for every frame, and sends no frame without one", () => {
   let asked = 0;
   const client = record("client", { maskingKeys: () => 0x01010101 * ++asked });
   const { protocol } = client;

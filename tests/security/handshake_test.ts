@@ -104,7 +104,7 @@ Deno.test("attack 22: window bits of 8 are agreed to as 8, never as 9", () => {
   assertEquals(choice?.parameters.clientMaxWindowBits, 8);
 });
 
-Deno.test("attack 26: endless start lines, header lines and heads end in time", () => {
+Deno.test("attack 26: endless start lines, header lines and heads fail at a limit", () => {
   for (const make of [() => new RequestParser(), () => new ResponseParser()]) {
     const start = make() instanceof RequestParser ? "GET / HTTP/1.1\r\n" : "HTTP/1.1 200 OK\r\n";
     assert(bytesUntilFailure(make(), "", "a") <= MAX_START_LINE + 1);
@@ -114,7 +114,7 @@ Deno.test("attack 26: endless start lines, header lines and heads end in time", 
   }
 });
 
-Deno.test("attack 26: endless interim answers end in time", () => {
+Deno.test("attack 26: endless interim answers fail at a limit", () => {
   const interim = "HTTP/1.1 100 Continue\r\n\r\n";
   assertEquals(
     bytesUntilFailure(new ResponseParser(), "", interim),
@@ -166,7 +166,7 @@ function fail(): never {
   throw new Error("The request should have been accepted");
 }
 
-Deno.test("attack 29: nothing a program hands in adds a line to a request or an answer", () => {
+Deno.test("attack 29: no value of a program adds a line to a request or an answer", () => {
   const evil = ["a\r\nX: y", "a\nX: y", "a\rX: y", "a\0", "a\u{10d}\u{10a}X: y", "a\x85\u{2028}"];
   const request = checkRequest(requestHead()).request ?? fail();
   for (const value of evil) {
@@ -212,7 +212,7 @@ Deno.test("attack 35: every refusal closes the connection", () => {
   }
 });
 
-Deno.test("attack 35: a body before the first frame is no request for an upgrade", () => {
+Deno.test("attack 35: a request with a body is no request for an upgrade", () => {
   assertEquals(statusOf({ "Content-Length": "5" }), 400);
   assertEquals(statusOf({ "Content-Length": "0, 5" }), 400);
   assertEquals(statusOf({ "Transfer-Encoding": "chunked" }), 400);

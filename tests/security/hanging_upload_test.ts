@@ -1,4 +1,4 @@
-/** An upload to a server that keeps the connection and reads nothing: what ends the wait. */
+/** Ways to end an upload to a server that keeps the connection and reads nothing. */
 
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { NetWebSocketChannel } from "../../src/net/mod.ts";
@@ -7,7 +7,7 @@ import type { ServerWebSocketChannel } from "../../src/server/mod.ts";
 
 const hasNet = "process" in globalThis;
 
-/** An upload without an end to a server that takes nothing. */
+/** An endless upload to a server that reads nothing. */
 async function upload(
   options: ConnectOptions,
   use: (channel: WebSocketChannel, source: () => AsyncIterable<Uint8Array>) => Promise<void>,
@@ -49,7 +49,7 @@ test("pingInterval ends it", () =>
     assertEquals([info.code, info.initiator], [1006, "timeout"]);
   }));
 
-test("a signal ends it and spares the channel, whose close settles", () =>
+test("a signal ends it, and the channel can still close", () =>
   upload({}, async (channel, source) => {
     const signal = AbortSignal.timeout(50);
     const adding = channel.sink.addStream(source(), { signal });

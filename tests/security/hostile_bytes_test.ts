@@ -1,4 +1,4 @@
-/** Attacks with bytes that lie: what others receive, and what becomes of the connection. */
+/** Attacks with bytes that misreport their size: what other connections receive, and how the connection ends. */
 
 import { assertEquals, assertThrows } from "@std/assert";
 import { WebSocketChannel } from "../../mod.ts";
@@ -13,14 +13,14 @@ import {
   withoutBytes,
 } from "../support/hostile_bytes.ts";
 
-/** Around the sizes where something changes in how a message is written. */
+/** Sizes around the points where the way to write a message changes. */
 const SIZES = [1, 2, 24, 32, 33, 47, 64, 125, 126, 1000, 16_383, 16_384, 65_535, 65_536, 200_000];
 
 function pattern(length: number): Uint8Array {
   return Uint8Array.from({ length }, (_, i) => i * 7 + length + (i >> 8));
 }
 
-/** Compared as text: `assertEquals` of large arrays takes long. */
+/** Compares as text, because `assertEquals` of large arrays is slow. */
 function same(actual: unknown, expected: Uint8Array): boolean {
   if (!(actual instanceof Uint8Array) || actual.length !== expected.length) return false;
   return actual.every((byte, i) => byte === expected[i]);
@@ -46,7 +46,7 @@ async function closeBoth(channel: WebSocketChannel, other: WebSocketChannel): Pr
   await Promise.all([channel.sink.close(1000), other.closed]);
 }
 
-Deno.test("attack 50: bytes that lie are sent whole, by either side, and tear no frame", async () => {
+Deno.test("attack 50: bytes that misreport their size are sent whole by either side, and break no frame", async () => {
   const { client, server } = pair();
   for (const [from, to] of [[client, server], [server, client]] as const) {
     for (const kind of HOSTILE_KINDS) {
@@ -63,7 +63,7 @@ Deno.test("attack 50: bytes that lie are sent whole, by either side, and tear no
   await closeBoth(client, server);
 });
 
-Deno.test("attack 50: what was added while connecting is kept as it was then", async () => {
+Deno.test("attack 50: bytes added while connecting are sent as they were at that time", async () => {
   const socket = new FakeWebSocket(0);
   const sent: unknown[] = [];
   socket.send = (data) => void sent.push(data);
@@ -77,7 +77,7 @@ Deno.test("attack 50: what was added while connecting is kept as it was then", a
   socket.open();
   assertEquals(sent.length, all.length);
   for (const [i, { name }] of all.entries()) {
-    // A buffer that lies isn't written to above.
+    // A buffer that misreports its size isn't written to above.
     if (all[i]?.value instanceof ArrayBuffer) continue;
     assertPlain(sent[i], pattern(100), name);
   }
@@ -137,7 +137,7 @@ Deno.test("attack 50: a value without bytes is a TypeError, and the connection s
   await Promise.all([closeBoth(client, server), early.sink.close()]);
 });
 
-Deno.test("attack 50: a broadcast of bytes that lie reaches every receiver whole", async () => {
+Deno.test("attack 50: a broadcast of bytes that misreport their size reaches every receiver whole", async () => {
   const pairs = [pair(), pair(), pair()];
   for (const kind of HOSTILE_KINDS) {
     for (const size of [1, 100, 16_384, 70_000]) {
@@ -149,7 +149,7 @@ Deno.test("attack 50: a broadcast of bytes that lie reaches every receiver whole
   for (const { client, server } of pairs) await closeBoth(client, server);
 });
 
-Deno.test("attack 50: other connections get their own bytes only", async () => {
+Deno.test("attack 50: other connections receive only their own bytes", async () => {
   await withServer({}, async (server) => {
     const clients: WebSocketChannel[] = [];
     const channels: WebSocketChannel[] = [];
@@ -169,7 +169,7 @@ Deno.test("attack 50: other connections get their own bytes only", async () => {
   });
 });
 
-/** The middle one sends what lies; its neighbours' messages share a buffer with it. */
+/** The middle sender sends bytes that misreport their size; its neighbours' messages share a buffer with it. */
 async function exchange(
   senders: readonly WebSocketChannel[],
   receivers: readonly WebSocketChannel[],
@@ -188,7 +188,7 @@ async function exchange(
   }
 }
 
-Deno.test("attack 50: chunks that lie are read whole, and what is no chunk ends the connection", async () => {
+Deno.test("attack 50: chunks that misreport their size are read whole, and a value that is no chunk ends the connection", async () => {
   const hello = Uint8Array.of(0x81, 5, 104, 101, 108, 108, 111);
   const { local, foreign } = channelPair<Uint8Array>();
   const channel = WebSocketChannel.over(local, { side: "client" });
@@ -218,7 +218,7 @@ Deno.test("attack 50: a handshake over chunks that aren't bytes fails, and throw
   }
 });
 
-Deno.test("attack 50: messages of a foreign socket that lie arrive as plain bytes", async () => {
+Deno.test("attack 50: messages of a foreign socket that misreport their size arrive as plain bytes", async () => {
   const socket = new FakeWebSocket();
   const channel = WebSocketChannel.from(socket);
   await channel.ready;

@@ -1,4 +1,4 @@
-/** What a peer can do over HTTP/2 that `node:http2` would not send: as a client, then as a server. */
+/** Attacks over HTTP/2 with frames that `node:http2` would not send: by a client, then by a server. */
 
 import { assert, assertEquals, assertInstanceOf, assertMatch } from "@std/assert";
 import { deadline } from "@std/async";
@@ -29,7 +29,7 @@ import { joined } from "../support/bytes.ts";
 import { deferred } from "../support/promises.ts";
 import { turn, until } from "../support/turns.ts";
 
-/** How long what is waited for may take, in milliseconds. */
+/** Maximum time of each wait, in milliseconds. */
 const PATIENCE = 20_000;
 const CANCEL = 8;
 const ENHANCE_YOUR_CALM = 11;
@@ -38,7 +38,7 @@ function echo({ stream, sink }: ServerWebSocketChannel): void {
   stream.listen((message) => sink.add(message));
 }
 
-/** Sends as much as the client takes. */
+/** Sends as much as the client reads. */
 async function push({ sink, stream }: ServerWebSocketChannel): Promise<void> {
   let isOpen = true;
   stream.listen(() => {}, { onDone: () => isOpen = false, onError: () => isOpen = false });
@@ -49,7 +49,7 @@ async function push({ sink, stream }: ServerWebSocketChannel): Promise<void> {
   }
 }
 
-/** Runs a body against a server, beside another client whose channel has to go on; then nothing may be left. */
+/** Runs a body against a server beside another client, whose channel must keep working; afterwards nothing may be left. */
 async function withBystander(
   options: ServerOptions,
   body: (url: string, server: WebSocketServer) => Promise<void>,
@@ -138,7 +138,7 @@ Deno.test("attack 81: a malformed request over HTTP/2 gets no channel", async ()
   });
 });
 
-Deno.test("attack 81: fields that HTTP/2 has no use for are ignored, and none smuggles another one in", async () => {
+Deno.test("attack 81: the server ignores fields without meaning in HTTP/2, and no field adds another one", async () => {
   const seen: string[] = [];
   const options: ServerOptions = {
     verify: ({ headers }) => {
@@ -159,7 +159,7 @@ Deno.test("attack 81: fields that HTTP/2 has no use for are ignored, and none sm
   });
 });
 
-/** Sends until the server ends the session, or the frames are used up and looked at. */
+/** Sends until the server ends the session, or has read all frames. */
 async function flood(
   session: RawSession,
   send: (i: number) => boolean,
@@ -173,18 +173,18 @@ async function flood(
     ]);
   }
   if (ends) return await session.ended;
-  // What is in front of its answer has been looked at.
+  // Once the server answers the PING, it has read all earlier frames.
   session.send(TYPE.PING, 0, 0, new Uint8Array(8));
   await session.find(({ type }) => type === TYPE.PING ? true : null);
 }
 
 interface Flood {
-  /** Whether the session has to end; left out: it may, and costs no more than the bytes do. */
+  /** Whether the session must end. Default: it may end. */
   readonly ends?: boolean;
   readonly most: number;
-  /** The head is sent by the flood, or left open. */
+  /** The flags of the head; `null` if the flood sends the head itself. */
   readonly flags?: number | null;
-  /** What the client's own SETTINGS say. */
+  /** The payload of the client's own SETTINGS. */
   readonly settings?: Uint8Array;
   /** `"/push"`: the server sends all the time. */
   readonly path?: string;
@@ -196,7 +196,7 @@ const NO_WINDOW = Uint8Array.of(0, 4, 0, 0, 0, 0);
 /** RFC 6455 §5.2: a masked frame. */
 const EMPTY_TEXT = Uint8Array.of(0x81, 0x80, 0, 0, 0, 0);
 
-/** RFC 7540 §6.3: which stream it depends on. */
+/** RFC 7540 §6.3: the payload of a PRIORITY frame with its parent stream. */
 function priority(parent: number): Uint8Array {
   return joined([uint32(parent), Uint8Array.of(0)]);
 }
@@ -205,7 +205,7 @@ const FLOODS: Readonly<Record<string, Flood>> = {
   // CVE-2019-9518.
   "empty DATA": { ends: true, most: 100_000, send: (session) => session.send(TYPE.DATA, 0, 1) },
   "DATA of padding": {
-    // Bun does not credit it.
+    // Bun doesn't return the flow-control credit.
     ends: platform() === "bun",
     most: 20_000,
     send: (session) => session.send(TYPE.DATA, 8, 1, new Uint8Array(256).fill(255, 0, 1)),
@@ -223,7 +223,7 @@ const FLOODS: Readonly<Record<string, Flood>> = {
     most: 2,
     send: (session) => session.send(TYPE.WINDOW_UPDATE, 0, 0, uint32(0x7fff_ffff)),
   },
-  // CVE-2019-9511 and CVE-2019-9517: the server has much to send, and room for a byte at a time, or none.
+  // CVE-2019-9511 and CVE-2019-9517: the server has much to send, and the client grants one byte at a time, or none.
   "a window of one byte": {
     most: 5_000,
     settings: NO_WINDOW,
@@ -279,7 +279,7 @@ const FLOODS: Readonly<Record<string, Flood>> = {
     send: (session) => session.send(TYPE.CONTINUATION, 0, 1, encoded([["", ""]])),
   },
   "unknown frames": { most: 5_000, send: (session) => session.send(0x42, 0, 1) },
-  // CVE-2024-27316 and its like.
+  // CVE-2024-27316 and similar ones.
   "empty CONTINUATION": {
     ends: true,
     most: 20_000,
@@ -298,7 +298,7 @@ const FLOODS: Readonly<Record<string, Flood>> = {
     flags: 0,
     send: (session) => session.send(TYPE.CONTINUATION, 0, 1, encoded([["a", ""]])),
   },
-  // CVE-2025-8671: the server is made to reset its streams.
+  // CVE-2025-8671: the client makes the server reset its streams.
   "streams that the server has to reset": {
     ends: true,
     most: 5_000,
@@ -332,7 +332,7 @@ for (const [name, given] of Object.entries(FLOODS)) {
   });
 }
 
-Deno.test("attack 81: beyond a limit of the server the client gets a GOAWAY with ENHANCE_YOUR_CALM", async () => {
+Deno.test("attack 81: a client that exceeds a limit of the server gets a GOAWAY with ENHANCE_YOUR_CALM", async () => {
   await withBystander({}, async (url) => {
     for (const type of [TYPE.PING, TYPE.SETTINGS]) {
       const session = await openRaw(url);
@@ -340,7 +340,7 @@ Deno.test("attack 81: beyond a limit of the server the client gets a GOAWAY with
       const payload = new Uint8Array(type === TYPE.PING ? 8 : 0);
       const isAcknowledged = (frame: RawFrame): boolean => frame.type === type && frame.flags === 1;
       const isOver = (): boolean => session.isOver || frames.some((it) => it.type === TYPE.GOAWAY);
-      // One by one: a connection that is closed with unread bytes is reset, and the GOAWAY may be lost.
+      // One frame at a time: a connection closed with unread bytes is reset, and the GOAWAY may be lost.
       for (let sent = 1; sent < 2_000 && !isOver(); sent++) {
         session.send(type, 0, 0, payload);
         await until(() => isOver() || frames.filter(isAcknowledged).length >= sent);
@@ -351,11 +351,11 @@ Deno.test("attack 81: beyond a limit of the server the client gets a GOAWAY with
   });
 });
 
-Deno.test("attack 81: a small head that unfolds to a large one is refused (HPACK bomb)", async () => {
+Deno.test("attack 81: the server refuses a small head that decompresses to a large one (HPACK bomb)", async () => {
   await withBystander({}, async (url) => {
     const session = await openRaw(url);
     const large = encoded([["a", "a".repeat(4_000)]]);
-    // RFC 7541 §6.2.1: it is put into the table, and then named 8,000 times.
+    // RFC 7541 §6.2.1: the field is added to the table, and then referenced 8,000 times.
     large[0] = 0x40;
     const names = new Uint8Array(8_000).fill(0xbe);
     session.send(
@@ -369,7 +369,7 @@ Deno.test("attack 81: a small head that unfolds to a large one is refused (HPACK
   });
 });
 
-/** How a client leaves. */
+/** The ways in which a client leaves. */
 const LEAVINGS: Readonly<Record<string, (session: RawSession) => unknown>> = {
   "RST_STREAM": (session) => session.send(TYPE.RST_STREAM, 0, 1, uint32(CANCEL)),
   "GOAWAY and the end": (session) => {
@@ -384,7 +384,7 @@ const LEAVINGS: Readonly<Record<string, (session: RawSession) => unknown>> = {
 };
 
 for (const [name, leave] of Object.entries(LEAVINGS)) {
-  Deno.test(`attack 81: ${name} in each phase of a stream leaves nothing at the server`, async () => {
+  Deno.test(`attack 81: ${name} in each phase of a stream leaves no state at the server`, async () => {
     const verifying: (() => void)[] = [];
     const channels: ServerWebSocketChannel[] = [];
     const answers: (boolean | Promise<boolean>)[] = [];
@@ -406,7 +406,7 @@ for (const [name, leave] of Object.entries(LEAVINGS)) {
       },
     };
     await withBystander(options, async (url, server) => {
-      // While it is asked whether it may: the answer comes behind.
+      // While the server decides about the request: its answer is sent afterwards.
       for (const path of ["/yes", "/never"]) {
         const session = await openRaw(url);
         session.head(1, connectFields(url, path));
@@ -416,12 +416,12 @@ for (const [name, leave] of Object.entries(LEAVINGS)) {
         verifying.pop()?.();
         session.destroy();
       }
-      // While a refusal is sent that has no room.
+      // While the server sends a refusal without flow-control credit.
       const refused = await openRaw(url);
       refused.head(1, connectFields(url, "/no"));
       assertEquals(await deadline(refused.outcome(1), PATIENCE), "refused");
       leave(refused);
-      // Open; then while it closes.
+      // While the channel is open; then while it closes.
       for (const text of ["", "close"]) {
         const session = await openRaw(url);
         session.head(1, connectFields(url));
@@ -441,7 +441,7 @@ for (const [name, leave] of Object.entries(LEAVINGS)) {
         leave(session);
         const channel = channels.at(-1);
         assert(channel !== undefined);
-        // Without a Close, or with its own unanswered one.
+        // Without a Close, or with the server's own unanswered Close.
         assertEquals((await deadline(channel.closed, PATIENCE)).wasClean, false);
         session.destroy();
       }
@@ -450,7 +450,7 @@ for (const [name, leave] of Object.entries(LEAVINGS)) {
   });
 }
 
-/** What a server does with a request for a stream. */
+/** What a server does with the request on a stream. */
 type Deed = (session: RawSession) => unknown;
 
 const OK: readonly RawField[] = [[":status", "200"]];
@@ -461,7 +461,7 @@ const reset = (code: number): Deed => (session) =>
 const head = (fields: readonly RawField[], flags?: number): Deed => (session) =>
   session.head(1, fields, flags);
 
-/** Behind each of them there is no channel. */
+/** Deeds after which the attempt has failed, without a channel. */
 const BEFORE: Readonly<Record<string, Deed>> = {
   "DATA before the answer": (session) => session.send(TYPE.DATA, 0, 1, Uint8Array.of(0x81, 0)),
   "RST_STREAM with NO_ERROR": reset(0),
@@ -501,7 +501,7 @@ const BEFORE: Readonly<Record<string, Deed>> = {
     session.send(TYPE.WINDOW_UPDATE, 0, 0, uint32(0x7fff_ffff)),
 };
 
-/** Runs a body against a server that does something with each request. */
+/** Runs a body against a server that applies a deed to each request. */
 async function withDeed(
   deed: Deed,
   body: (url: string) => Promise<void>,
@@ -520,20 +520,20 @@ async function withDeed(
 const { process } = globalThis as unknown as { process?: { version?: string } };
 const isNode20 = platform() === "node" && process?.version?.startsWith("v20.") === true;
 
-/** What the runtime's own `node:http2` doesn't report: docs/reference/http2.md names it. */
+/** Deeds that the runtime's own `node:http2` doesn't report, as in docs/reference/http2.md. */
 const OVERLOOKED: readonly string[] = isNode20
   ? ["DATA before the answer", "a large head"]
   : platform() === "bun"
   ? ["DATA before the answer", "no :status"]
   : [];
 
-Deno.test("attack 81: what a server of HTTP/2 does in place of an answer is an error of the attempt", async () => {
+Deno.test("attack 81: an HTTP/2 server sends something other than an answer: the attempt fails", async () => {
   for (const [name, deed] of Object.entries(BEFORE)) {
     await withDeed(deed, async (url) => {
       await withPool(async (pool) => {
         const channel = Http2.connect(url, { pool, connectTimeout: 500 });
         const error = await deadline(channel.ready, PATIENCE).then(() => name, (error) => error);
-        // `connectTimeout` then ends the attempt.
+        // In that case `connectTimeout` ends the attempt.
         const isLate = OVERLOOKED.includes(name) && (error as Error).name === "TimeoutError";
         if (!isLate) assertInstanceOf(error, ConnectError, `${name}: ${error}`);
         assertEquals((await channel.closed).wasClean, false, name);
@@ -543,7 +543,7 @@ Deno.test("attack 81: what a server of HTTP/2 does in place of an answer is an e
   }
 });
 
-/** Behind each of them an open channel has ended. */
+/** Deeds after which an open channel has ended. */
 const BEHIND: Readonly<Record<string, Deed>> = {
   "RST_STREAM": reset(CANCEL),
   "END_STREAM": (session) => session.send(TYPE.DATA, END_STREAM, 1),
@@ -564,10 +564,10 @@ const BEHIND: Readonly<Record<string, Deed>> = {
   "a frame that is too large": (session) => session.send(TYPE.DATA, 0, 1, new Uint8Array(70_000)),
 };
 
-Deno.test("attack 81: what a server of HTTP/2 does with an open stream ends the channel once", async () => {
+Deno.test("attack 81: an HTTP/2 server breaks an open stream: the channel ends exactly once", async () => {
   for (const isClosing of [false, true]) {
     for (const [name, deed] of Object.entries(BEHIND)) {
-      // Node 20 says nothing of such a frame, and reads no further: only pings find out.
+      // Node 20 doesn't report such a frame, and stops reading: only pings detect it.
       if (isNode20 && name === "a frame that is too large") continue;
       let session: RawSession | undefined;
       const answer: Deed = (it) => {

@@ -1,4 +1,4 @@
-/** What a client can do to a server with `acceptStreams`: it ends its own session, and no other. More is in http2_attacks_test.ts. */
+/** Floods against a server with `acceptStreams`: a client ends its own session, and no other. http2_attacks_test.ts has more attacks. */
 
 import { assert, assertEquals } from "@std/assert";
 import { type ClientHttp2Session, connect } from "node:http2";
@@ -15,7 +15,7 @@ const REQUEST = {
   "sec-websocket-version": "13",
 };
 
-/** Lets a client do something until its session has ended; another client's channel goes on. */
+/** Lets a client attack until its session has ended; another client's channel keeps working. */
 async function assertEnds(act: (session: ClientHttp2Session) => void): Promise<void> {
   await withEcho({}, async ({ url }) => {
     await withPool(async (pool) => {
@@ -33,7 +33,7 @@ async function assertEnds(act: (session: ClientHttp2Session) => void): Promise<v
   });
 }
 
-// It goes on when it is acknowledged: runtimes bound how many of a client's own may be pending.
+// It continues after each acknowledgement: runtimes limit a client's own pending PINGs.
 Deno.test("attack 81: a flood of PING, with acceptStreams", async () => {
   await assertEnds((session) => {
     const more = (): void => {

@@ -1,4 +1,4 @@
-/** What compressed messages may cost in one turn of the event loop, and in memory. */
+/** The cost of compressed messages in one turn of the event loop, and in memory. */
 
 import zlib from "node:zlib";
 import { assert, assertEquals, assertLess } from "@std/assert";
@@ -11,7 +11,7 @@ import { attacked, over } from "./support.ts";
 const MIB = 1024 * 1024;
 const DEFLATE = "permessage-deflate";
 
-/** As a message is compressed, without the tail that isn't sent. */
+/** Compresses a message, without the tail, which is not sent. */
 function blocks(data: Uint8Array | string): Uint8Array {
   return zlib.deflateRawSync(data, { finishFlush: zlib.constants.Z_SYNC_FLUSH }).subarray(0, -4);
 }
@@ -20,13 +20,13 @@ function message(payload: Uint8Array, opcode = 2): Uint8Array<ArrayBuffer> {
   return frame({ opcode, rsv: 4, payload });
 }
 
-/** A message of as many DEFLATE streams as may be. */
+/** A message of the maximum number of DEFLATE streams. */
 const STREAMS = message(
   joined([...Array.from({ length: 999 }, () => zlib.deflateRawSync("")), blocks("!")]),
   1,
 );
 
-Deno.test("attack 55: compressed messages of a byte come in many turns, in order", async () => {
+Deno.test("attack 55: compressed messages of one byte are delivered over many turns, in order", async () => {
   const it = attacked({ extensions: DEFLATE });
   const count = 20_000;
   const texts = Array.from({ length: count }, (_, i) => String.fromCharCode(97 + i % 26));
@@ -39,7 +39,7 @@ Deno.test("attack 55: compressed messages of a byte come in many turns, in order
   await over(it);
 });
 
-Deno.test("attack 55: 999 DEFLATE streams in a message take several turns, again and again", async () => {
+Deno.test("attack 55: 999 DEFLATE streams in a message take several turns, for each message", async () => {
   const it = attacked({ extensions: DEFLATE });
   const count = 20;
   const wires = Array.from({ length: count }, () => STREAMS);
@@ -51,7 +51,7 @@ Deno.test("attack 55: 999 DEFLATE streams in a message take several turns, again
   await over(it);
 });
 
-Deno.test("attack 55: another connection's message doesn't wait for what is inflated", async () => {
+Deno.test("attack 55: another connection's message doesn't wait for decompression", async () => {
   const bombs = joined(Array.from({ length: 3 }, () => message(blocks(new Uint8Array(8 * MIB)))));
   for (const load of [joined(Array.from({ length: 20 }, () => STREAMS)), bombs]) {
     const loaded = attacked({ extensions: DEFLATE });
@@ -67,7 +67,7 @@ Deno.test("attack 55: another connection's message doesn't wait for what is infl
   }
 });
 
-/** Bytes that a compressor finds something in, but not everything. */
+/** Bytes that are partly compressible. */
 function sample(length: number, seed = seededRandom()): Uint8Array {
   const bytes = seed.bytes(length);
   for (let at = 0; at < length; at += 300) bytes.fill(at >> 8, at, at + 200);
@@ -75,7 +75,7 @@ function sample(length: number, seed = seededRandom()): Uint8Array {
 }
 
 for (const extensions of ["permessage-deflate", "permessage-deflate; server_no_context_takeover"]) {
-  Deno.test(`attack 55: large and small, binary and text, plain and not, alternately: ${extensions}`, async () => {
+  Deno.test(`attack 55: large and small, binary and text, compressed and not, alternately: ${extensions}`, async () => {
     const it = attacked({ extensions });
     const text = "aä€😀 naïve 漢字 ".repeat(150_000);
     const expected: (string | Uint8Array)[] = [];
@@ -90,7 +90,7 @@ for (const extensions of ["permessage-deflate", "permessage-deflate; server_no_c
       wires.push(message(await deflater.message(utf8(text)), 1));
       expected.push(text);
     }
-    // What is large refers back to the message before it.
+    // A large message refers back to the one before it.
     const before = seededRandom().bytes(20_000);
     for (const bytes of [before, joined([before, sample(9 * MIB)])]) {
       wires.push(message(await deflater.message(bytes)));
@@ -140,7 +140,7 @@ class Deflater {
   }
 }
 
-Deno.test("attack 55: streams with BFINAL=1 that are large themselves", async () => {
+Deno.test("attack 55: large streams with BFINAL=1", async () => {
   const it = attacked({ extensions: DEFLATE });
   const random = seededRandom();
   const parts = [sample(2 * MIB, random), sample(5, random), sample(3 * MIB, random), utf8("end")];
@@ -155,7 +155,7 @@ Deno.test("attack 55: streams with BFINAL=1 that are large themselves", async ()
 
 const BOMB: Uint8Array = message(blocks(new Uint8Array(24 * MIB)));
 
-Deno.test("attack 55: a bomb within the limit comes in many turns, and in the memory it needs", async () => {
+Deno.test("attack 55: a bomb within the limit is decompressed over many turns, without extra memory", async () => {
   const it = attacked({ maxMessageSize: 24 * MIB, extensions: DEFLATE });
   it.peer.sink.add(joined([BOMB, BOMB]));
   for (let i = 0; i < 2; i++) {
@@ -168,7 +168,7 @@ Deno.test("attack 55: a bomb within the limit comes in many turns, and in the me
   await over(it);
 });
 
-Deno.test("attack 55: a bomb beyond the limit fails with 1009, and nearly nothing is allocated", async () => {
+Deno.test("attack 55: a bomb beyond the limit fails with 1009, and allocates almost nothing", async () => {
   for (const opcode of [1, 2]) {
     const it = attacked({ maxMessageSize: 20 * MIB, extensions: DEFLATE });
     it.peer.sink.add(message(blocks(new Uint8Array(24 * MIB)), opcode));
@@ -179,7 +179,7 @@ Deno.test("attack 55: a bomb beyond the limit fails with 1009, and nearly nothin
   }
 });
 
-Deno.test("attack 55: what doesn't inflate fails with 1007, however long it took to see", async () => {
+Deno.test("attack 55: data that can't be decompressed fails with 1007, even if the fault is found late", async () => {
   const whole = blocks(sample(3 * MIB));
   const stored = zlib.deflateRawSync(new Uint8Array(3 * MIB), { level: 0 });
   const text = utf8("a".repeat(5 * MIB));
@@ -200,7 +200,7 @@ Deno.test("attack 55: what doesn't inflate fails with 1007, however long it took
   }
 });
 
-Deno.test("attack 55: terminate and close give up what is inflated; nothing comes afterwards", async () => {
+Deno.test("attack 55: terminate and close stop the decompression; no message arrives afterwards", async () => {
   for (const end of ["terminate", "close"] as const) {
     for (const load of [BOMB, STREAMS]) {
       const it = attacked({ extensions: DEFLATE });
@@ -208,7 +208,7 @@ Deno.test("attack 55: terminate and close give up what is inflated; nothing come
       await turn();
       if (end === "terminate") it.channel.terminate();
       else it.channel.sink.close();
-      // Our Close leaves at the end of the turn.
+      // Our Close is sent at the end of the turn.
       await turn();
       it.peer.sink.close();
       const { wasClean } = await it.channel.closed;

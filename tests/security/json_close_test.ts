@@ -1,4 +1,4 @@
-/** Documents that can't be read, or aren't valid, over a WebSocket: what the peer and the user see. */
+/** Malformed and invalid JSON documents over a WebSocket: the results for the peer and the user. */
 
 import {
   assert,
@@ -47,7 +47,7 @@ const onlyNumbersLater: StandardSchema<unknown, number> = {
   },
 };
 
-/** Each way to put a `jsonDocument` over a WebSocket channel. */
+/** Each way to use `jsonDocument` over a WebSocket channel. */
 const COMPOSITIONS: Readonly<Record<string, (channel: WebSocketChannel) => Json>> = {
   "transform": (channel) => channel.transform(jsonDocument),
   "options": (channel) => channel.transform(jsonDocument({ malformed: "error" })),
@@ -78,7 +78,7 @@ const COMPOSITIONS: Readonly<Record<string, (channel: WebSocketChannel) => Json>
   "cast": (channel) => channel.transform(jsonDocument).cast<number>(),
 };
 
-/** What our side reports of an ending by 1007. */
+/** The report of our side after an end with 1007. */
 function assertRefused(info: CloseInfo, error: unknown): void {
   assertEquals(info.sent, { code: 1007, reason: "" });
   assertEquals([info.code, info.initiator, info.wasClean], [1007, "local", true]);
@@ -93,7 +93,7 @@ async function errorOf(channel: Json): Promise<Error> {
 
 for (const [name, compose] of Object.entries(COMPOSITIONS)) {
   for (const side of ["client", "server"] as const) {
-    Deno.test(`attack 64: malformed JSON ends with 1007, ${name}, on the ${side}'s side`, () =>
+    Deno.test(`attack 64: malformed JSON ends the connection with 1007, ${name}, on the ${side}'s side`, () =>
       assertNoUncaught(async () => {
         const pair = webSocketChannelPair();
         const channel = pair[side];
@@ -115,7 +115,7 @@ for (const [name, compose] of Object.entries(COMPOSITIONS)) {
 }
 
 for (const [name, incoming] of Object.entries({ onlyNumbers, onlyNumbersLater })) {
-  Deno.test(`attack 64: what a schema refuses ends with 1007, ${name}`, async () => {
+  Deno.test(`attack 64: a value that the schema refuses ends the connection with 1007, ${name}`, async () => {
     const { client, server } = webSocketChannelPair();
     const json = server.transform(jsonDocument({ incoming }));
     client.sink.add("7");
@@ -128,7 +128,7 @@ for (const [name, incoming] of Object.entries({ onlyNumbers, onlyNumbersLater })
   });
 }
 
-Deno.test("attack 64: bytes where JSON is expected end with 1007", async () => {
+Deno.test("attack 64: bytes instead of JSON end the connection with 1007", async () => {
   const { client, server } = webSocketChannelPair();
   const json = server.transform(jsonDocument);
   client.sink.add(new Uint8Array(3));
@@ -168,7 +168,7 @@ Deno.test("a decoder's error closes with its closeCode, or with 1011", async () 
   }
 });
 
-Deno.test("an error's closeCode that a platform's socket refuses: it closes without a code", async () => {
+Deno.test("a platform's socket refuses an error's closeCode: it closes without a code", async () => {
   for (const [closeCode, closes] of [[1007, [[1007, ""], []]], [4001, [[4001, ""]]]] as const) {
     const socket = new FakeWebSocket();
     socket.refuses = (code) => code < 3000;
@@ -195,7 +195,7 @@ Deno.test("an error whose closeCode can't be read closes with 1011", async () =>
   assertEquals((await client.closed).code, 1011);
 });
 
-Deno.test("a decoder made of a TransformStream that fails closes with the error", async () => {
+Deno.test("a decoder made of a TransformStream fails: the channel closes with the error", async () => {
   const { client, server } = webSocketChannelPair();
   const error = Object.assign(new Error("mine"), { closeCode: 4002 });
   const failing = (): TransformStream<unknown, string> =>
@@ -216,7 +216,7 @@ Deno.test("a decoder made of a TransformStream that fails closes with the error"
   assertStrictEquals((await server.closed).error, error);
 });
 
-Deno.test("a MultiChannel's peer that sends no [id, …] gets 1007", async () => {
+Deno.test("a MultiChannel's peer that sends something other than [id, …] gets 1007", async () => {
   const { client, server } = webSocketChannelPair();
   const multi = new MultiChannel<unknown>(server.transform(jsonDocument));
   client.sink.add('{"not":"an array"}');
@@ -225,7 +225,7 @@ Deno.test("a MultiChannel's peer that sends no [id, …] gets 1007", async () =>
   assertEquals((await client.closed).code, 1007);
 });
 
-// Over real sockets: the peer is our own server or client, and the channel each of the transports.
+// Over real sockets: the peer is our own server or client, and the channel uses each of the transports.
 
 for (const transport of ["net", "native"] as const) {
   Deno.test({
@@ -277,7 +277,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "attack 64: malformed JSON over TCP, the side of a server on the platform's own upgrade",
+  name: "attack 64: malformed JSON over TCP, the server's side on the platform's own upgrade",
   ignore: platform() !== "deno" && platform() !== "bun",
   async fn() {
     const accepted = deferred<ServerWebSocketChannel>();

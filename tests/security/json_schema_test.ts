@@ -1,4 +1,4 @@
-/** Schemas and documents that don't behave: nothing is valid by accident, nothing hangs or floods. */
+/** Hostile schemas and documents: nothing is valid by accident, nothing hangs, texts stay short. */
 
 import {
   assert,
@@ -25,12 +25,12 @@ import { webSocketChannelPair } from "../../src/testing/mod.ts";
 import { microtasks, record, settled } from "../support/events.ts";
 import { assertNoUncaught } from "../support/unhandled.ts";
 
-/** A schema of whatever `validate` returns. */
+/** A schema with the given `validate`. */
 function schema<T>(validate: (value: unknown) => unknown): StandardSchema<T, T> {
   return { "~standard": { version: 1, vendor: "test", validate: validate as never } };
 }
 
-/** The output of a channel whose messages go through a schema. */
+/** The output of a channel whose messages are validated by a schema. */
 async function through(
   validate: (value: unknown) => unknown,
   malformed: MalformedPolicy<unknown> = "error",
@@ -44,7 +44,7 @@ async function through(
   return events;
 }
 
-/** A promise of another realm, or of a library: it is no instance of this realm's `Promise`. */
+/** A promise like one of another realm or of a library: no instance of this realm's `Promise`. */
 class ForeignPromise {
   readonly #value: unknown;
   constructor(value: unknown) {
@@ -55,7 +55,7 @@ class ForeignPromise {
   }
 }
 
-Deno.test("attack 64: thenables of any class are awaited", async () => {
+Deno.test("attack 64: the channel awaits thenables of any class", async () => {
   const refuse = { issues: [{ message: "no" }] };
   const later = [
     (result: unknown) => new ForeignPromise(result),
@@ -73,12 +73,12 @@ Deno.test("attack 64: thenables of any class are awaited", async () => {
   }
 });
 
-Deno.test("attack 64: with another Promise in the place of the global one", async () => {
+Deno.test("attack 64: schemas work when another class replaces the global Promise", async () => {
   const Original = globalThis.Promise;
   class Replaced<T> extends Original<T> {}
   globalThis.Promise = Replaced as PromiseConstructor;
   try {
-    // An async function's promise is never an instance of the replaced class.
+    // An async function's promise is never an instance of the replacing class.
     assertEquals(await through(async () => await { issues: [{ message: "no" }] }, "skip"), []);
     assertEquals(await through(async (value) => await { value }), [1, 2]);
   } finally {
@@ -130,7 +130,7 @@ Deno.test("attack 64: a schema that throws or rejects fails the stream, under ea
   }
 });
 
-Deno.test("attack 64: a schema that fails is no fault of the peer's: 1011", async () => {
+Deno.test("attack 64: a schema that fails is no fault of the peer: the close code is 1011", async () => {
   const { client, server } = webSocketChannelPair();
   const incoming = schema((): never => {
     throw new Error("mine");
@@ -153,9 +153,9 @@ Deno.test("attack 64: a schema that settles twice, or both ways, counts once", a
   assertEquals(events, [1, 2]);
 });
 
-Deno.test("attack 64: a schema that never settles doesn't hold closing up", async () => {
+Deno.test("attack 64: a schema that never settles doesn't delay closing", async () => {
   const incoming = schema(() => new Promise(() => {}));
-  // Over a channel, and over Web Streams, which know nothing of each other.
+  // Over a channel, and over a pair of independent Web Streams.
   const { client, server } = webSocketChannelPair();
   const json = server.transform(jsonDocument({ incoming }));
   const { events } = record(json.stream);
@@ -184,7 +184,7 @@ Deno.test("attack 64: a schema that never settles doesn't hold closing up", asyn
   assert(cancelled);
 });
 
-Deno.test("attack 64: a schema that never settles holds up no socket whose input must be read", async () => {
+Deno.test("attack 64: a schema that never settles stops no socket from reading", async () => {
   const incoming = schema(() => new Promise(() => {}));
   const allRead = new Deferred();
   let left = 10;
@@ -214,13 +214,13 @@ Deno.test("attack 64: the peer closes while a schema never settles: closed and d
   assertEquals((await server.closed).code, 1000);
   await json.sink.done;
   assertFalse(json.sink.add(1));
-  // What has arrived before the Close is still being validated, until this side gives up.
+  // Messages received before the Close are still being validated, until this side's timeout.
   assertFalse(await settled(reading));
   await json.sink.close();
   assertEquals((await reading).done, true);
 });
 
-Deno.test("attack 64: a reader that leaves while a schema never settles: the end is noticed", async () => {
+Deno.test("attack 64: a reader leaves while a schema never settles: the channel notices the end", async () => {
   const { local, foreign } = channelPair<string>();
   const json = local.transform(jsonDocument({ incoming: schema(() => new Promise(() => {})) }));
   const { subscription } = record(json.stream);
@@ -232,7 +232,7 @@ Deno.test("attack 64: a reader that leaves while a schema never settles: the end
   assertFalse(json.sink.add(1));
 });
 
-Deno.test("attack 64: 50,000 issues, or one of a megabyte, make a short text", async () => {
+Deno.test("attack 64: 50,000 issues, or one of a megabyte, result in a short error text", async () => {
   const issue = {
     message: "x".repeat(1 << 20),
     path: ["k".repeat(1 << 20), ...Array(100_000).fill(0)],
@@ -265,7 +265,7 @@ Deno.test("attack 60: no received content in a ValidationError's text, lines or 
   assertEquals((error as ValidationError).issues.length, 1);
 });
 
-Deno.test("attack 60: a malformed document's error names the place and quotes nothing", async () => {
+Deno.test("attack 60: a malformed document's error names the position and quotes nothing", async () => {
   const secret = "hunter2hunter2";
   const texts = [
     `{"password":"${secret}"`,
@@ -293,7 +293,7 @@ Deno.test("attack 60: a malformed document's error names the place and quotes no
   }
 });
 
-Deno.test("attack 64: documents of 100,000 levels: a value or a typed error, and the next one comes", async () => {
+Deno.test("attack 64: documents of 100,000 levels: a value or a typed error, and the next document is read", async () => {
   const depth = 100_000;
   for (const [open, close] of [["[", "]"], ['{"a":', "}"]] as const) {
     const text = `${open.repeat(depth)}0${close.repeat(depth)}`;
@@ -303,7 +303,7 @@ Deno.test("attack 64: documents of 100,000 levels: a value or a typed error, and
       foreign.sink.add(text);
       foreign.sink.add('"next"');
       let { value } = await json.stream.next();
-      // A runtime whose JSON.parse can't: it counts as malformed.
+      // On a runtime whose JSON.parse can't read it, the document counts as malformed.
       if (typeof value === "object") value = (await json.stream.next()).value;
       assertEquals(value, "next");
     }
@@ -319,7 +319,7 @@ Deno.test("attack 64: a schema that overflows the stack on a deep document fails
   assertEquals(events[1], "done");
 });
 
-Deno.test("a malformed function may be asynchronous, answer, and skip; order is kept", async () => {
+Deno.test("a malformed function may be asynchronous, answer, and skip; messages keep their order", async () => {
   const { client, server } = webSocketChannelPair();
   const json = server.transform(jsonDocument<unknown, { error: string }>({
     malformed: async (text, error, { reply, skip }) => {
@@ -337,7 +337,7 @@ Deno.test("a malformed function may be asynchronous, answer, and skip; order is 
   assertEquals(events, [1, "in its place", 2, "done"]);
 });
 
-Deno.test("reply: after the end it is false; a value without JSON is a TypeError", async () => {
+Deno.test("reply returns false after the end; a value without JSON is a TypeError", async () => {
   const { local, foreign } = channelPair<JsonText, string>();
   const told: unknown[] = [];
   let answer = (_value: unknown): boolean => true;
@@ -351,7 +351,7 @@ Deno.test("reply: after the end it is false; a value without JSON is a TypeError
   foreign.sink.add("{");
   await microtasks();
   assertEquals(told, ["Cannot send: JSON has no bigint, at $"]);
-  // Also while an addStream has the sink.
+  // The same while an addStream uses the sink.
   const added = json.sink.addStream(new ReadableStream());
   assert(answer("here"));
   assertEquals((await foreign.stream.next()).value, '"here"');
@@ -362,7 +362,7 @@ Deno.test("reply: after the end it is false; a value without JSON is a TypeError
   assertFalse(answer("late"));
 });
 
-Deno.test("a malformed function that rejects fails the stream with that", async () => {
+Deno.test("a malformed function that rejects fails the stream with that error", async () => {
   const error = new Error("mine");
   const { local, foreign } = channelPair<string>();
   const json = local.transform(jsonDocument({ malformed: () => Promise.reject(error) }));
@@ -372,7 +372,7 @@ Deno.test("a malformed function that rejects fails the stream with that", async 
   });
 });
 
-Deno.test("parse and stringify take the place of JSON's", async () => {
+Deno.test("the options parse and stringify replace JSON's", async () => {
   const { local, foreign } = channelPair<string>();
   const json = local.transform(jsonDocument<unknown, unknown>({
     parse: (text) =>
@@ -389,7 +389,7 @@ Deno.test("parse and stringify take the place of JSON's", async () => {
   assertEquals((await json.stream.next()).value, { big: 12345678901234567890n });
 });
 
-Deno.test("a parse that throws makes the message malformed; a stringify without text is a TypeError", async () => {
+Deno.test("a message is malformed if parse throws; a stringify that returns no text is a TypeError", async () => {
   const cause = new Error("mine");
   const { local, foreign } = channelPair<string>();
   const json = local.transform(jsonDocument({

@@ -1,4 +1,4 @@
-/** Clients that leave, by a FIN or a RST, in each phase of an upgrade: nothing is thrown, nothing is left. */
+/** Clients leave with a FIN or an RST in each phase of an upgrade: the server throws nothing, and keeps nothing of them. */
 
 import { assertEquals } from "@std/assert";
 import { delay } from "@std/async";
@@ -22,7 +22,7 @@ import { requestText } from "../server/support.ts";
 import { deferred } from "../support/promises.ts";
 import { listen } from "../support/loopback.ts";
 
-/** TCP connections of a server's that the client has ended and the server has not; `null`: unknown. */
+/** TCP connections of a server that the client has ended and the server has not; `null` if unknown. */
 function closeWaits(url: string): number | null {
   const port = Number(new URL(url).port).toString(16).toUpperCase().padStart(4, "0");
   try {
@@ -34,10 +34,10 @@ function closeWaits(url: string): number | null {
   }
 }
 
-/** A server, and what it is asked while its clients leave. */
+/** A running server. */
 interface Serving {
   readonly url: string;
-  /** Those that aren't closed. */
+  /** The number of channels that aren't closed. */
   readonly open: number;
   close(): Promise<void>;
 }
@@ -59,7 +59,7 @@ type Options = Pick<
 const channelsOf = (channels: readonly ServerWebSocketChannel[]): number =>
   channels.filter(({ state }) => state !== "closed").length;
 
-/** Echoes, and looks at nothing else, unless a handler does. */
+/** Starts an echo server; a handler may replace the echo. */
 function echo(channel: ServerWebSocketChannel, { handler }: Options): void {
   if (handler !== undefined) return;
   channel.stream.listen((message) => channel.sink.add(message));
@@ -123,7 +123,7 @@ if (platform() === "deno") {
       get open(): number {
         return channelsOf(channels);
       },
-      // Its `shutdown()` waits forever where a client reset the connection before Deno had upgraded it.
+      // Its `shutdown()` waits forever if a client has reset the connection before Deno's upgrade.
       close() {
         stop.abort();
         return server.finished;
@@ -195,7 +195,7 @@ const PHASES: Readonly<Record<string, (client: RawClient) => Promise<void> | voi
 
 const LEAVING = ["end", "resetAndDestroy", "destroy"] as const;
 
-/** Waits until nothing of the clients is left: no channel, no half-closed connection. */
+/** Waits until the server has no channel and no half-closed connection. */
 async function cleared(server: Serving): Promise<void> {
   const until = Date.now() + 20_000;
   while (server.open > 0 || closeWaits(server.url)) {
@@ -222,7 +222,7 @@ async function inEachPhase(
         const client = await connected(server.url);
         await act(client);
         client.socket[leave]();
-        // A FIN is answered by the server's: it holds no connection that is half open.
+        // The server answers a FIN with its own, so no connection stays half open.
         if (leave === "end") await client.end();
         await client.destroy();
       }
@@ -230,7 +230,7 @@ async function inEachPhase(
         throw new Error(`Something is left of a client that left ${phase}`, { cause });
       });
     }
-    // It lives on.
+    // The server still works.
     const client = new RawClient(server.url);
     client.request();
     await client.response();
@@ -242,10 +242,10 @@ async function inEachPhase(
   });
 }
 
-/** Takes its time for an answer. */
+/** Returns an answer after a delay. */
 type Decide = <Answer>(request: ServerRequest, answer: Answer) => Promise<Answer>;
 
-/** Options whose function takes its time, each by itself. */
+/** For each option: a slow decision function. */
 const DECIDING: Readonly<Record<string, (decide: Decide) => Options>> = {
   clientAddress: (decide) => ({
     limits: new ConnectionLimits({
@@ -263,7 +263,7 @@ const DECIDING: Readonly<Record<string, (decide: Decide) => Options>> = {
 for (const [entry, serve] of Object.entries(ENTRIES)) {
   for (const leave of LEAVING) {
     const name = `attack 67: ${entry}: clients that leave in each phase: ${leave}`;
-    // Deno leaves its own operation behind where it could not upgrade.
+    // Deno leaves its own operation behind when an upgrade has failed.
     const sanitizeOps = entry !== "upgradeWebSocket";
     Deno.test({ name, sanitizeOps, fn: () => inEachPhase(serve, leave) });
 
