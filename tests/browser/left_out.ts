@@ -7,8 +7,9 @@ export const LEFT_OUT: Readonly<Record<string, string>> = {
   "connect: user info in the URL works natively where header fields do": "it has no header fields",
   "connect: no header field goes into a constructor that isn't known to take any": "it has no net",
   "connect: where there is no global WebSocket": "it has no net",
-  "so is what took long to compress, however little it became": "it has no compressor",
-  "S155 options that make no sense throw at once, and the bytes stay untouched":
+  "a message that took long to compress is also written at once, however small it became":
+    "it has no compressor",
+  "S155 invalid options throw at once, and the bytes stay untouched":
     "it has no compressor to give options to",
 };
 

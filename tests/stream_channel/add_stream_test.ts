@@ -3,7 +3,7 @@ import { pullFrom } from "../../src/stream_channel/add_stream.ts";
 import { assertInvalidState, microtasks } from "../support/events.ts";
 import { open, Source } from "./targets.ts";
 
-Deno.test("addStream: adds all, waits for room, leaves the sink usable", async () => {
+Deno.test("addStream: it adds all values, waits for room, and leaves the sink usable", async () => {
   const { target, controller } = open({ highWaterMark: 2 });
   const source = new Source();
   const added = controller.sink.addStream(source);
@@ -20,14 +20,14 @@ Deno.test("addStream: adds all, waits for room, leaves the sink usable", async (
   assert(controller.sink.add("c"));
 });
 
-Deno.test("addStream: takes a plain iterable and a ReadableStream", async () => {
+Deno.test("addStream: it accepts a plain iterable and a ReadableStream", async () => {
   const { target, controller } = open();
   await controller.sink.addStream(["a", "b"]);
   await controller.sink.addStream(new Blob(["cd"]).stream().pipeThrough(new TextDecoderStream()));
   assertEquals(target.values, ["a", "b", "cd"]);
 });
 
-Deno.test("addStream: is exclusive while it runs", async () => {
+Deno.test("addStream: it is exclusive while it runs", async () => {
   const { controller } = open();
   const source = new Source();
   const added = controller.sink.addStream(source);
@@ -40,7 +40,7 @@ Deno.test("addStream: is exclusive while it runs", async () => {
   assert(controller.sink.add("a"));
 });
 
-Deno.test("addStream: a failing source is an error of the channel, unless spared", async () => {
+Deno.test("addStream: a failing source is an error of the channel, unless an option prevents that", async () => {
   const error = new Error("source");
   const failing = async function* (): AsyncGenerator<string> {
     yield await Promise.resolve("a");
@@ -57,7 +57,7 @@ Deno.test("addStream: a failing source is an error of the channel, unless spared
   assert(spared.controller.sink.add("b"));
 });
 
-Deno.test("addStream: a value of the wrong kind cancels the source", async () => {
+Deno.test("addStream: a value of the wrong type cancels the source", async () => {
   const { controller } = open();
   const source = new Source();
   const added = controller.sink.addStream(source);
@@ -66,7 +66,7 @@ Deno.test("addStream: a value of the wrong kind cancels the source", async () =>
   assert(source.cancelled);
 });
 
-Deno.test("addStream: the other end goes: the source is cancelled, the promise rejects", async () => {
+Deno.test("addStream: when the other end closes, the source is cancelled and the promise rejects", async () => {
   const { controller } = open();
   const source = new Source();
   const added = controller.sink.addStream(source);
@@ -79,7 +79,7 @@ Deno.test("addStream: the other end goes: the source is cancelled, the promise r
   assertStrictEquals(await assertRejects(() => added), cause);
 });
 
-Deno.test("addStream: a signal stops it and spares the channel", async () => {
+Deno.test("addStream: a signal stops it and keeps the channel open", async () => {
   const { target, controller } = open({ highWaterMark: 1 });
   const abort = new AbortController();
   const source = new Source();
@@ -96,7 +96,7 @@ Deno.test("addStream: a signal stops it and spares the channel", async () => {
   assertStrictEquals(await assertRejects(() => controller.sink.addStream([], { signal })), reason);
 });
 
-Deno.test("addStream: close cancels the source where close wins", async () => {
+Deno.test("addStream: if close wins, it cancels the source", async () => {
   const { target, controller } = open({ closeWins: true });
   const source = new Source();
   const added = controller.sink.addStream(source);
@@ -114,7 +114,7 @@ async function* counting(): AsyncGenerator<number> {
   yield 2;
 }
 
-Deno.test("iterables of both kinds and a ReadableStream: each value, then the end", async () => {
+Deno.test("iterables of both kinds and a ReadableStream deliver each value, then the end", async () => {
   const readable = new ReadableStream<number>({
     start(controller) {
       controller.enqueue(1);
@@ -130,7 +130,7 @@ Deno.test("iterables of both kinds and a ReadableStream: each value, then the en
   }
 });
 
-Deno.test("a source that fails, at once or in time: next rejects", async () => {
+Deno.test("a source that fails, at once or later, rejects next", async () => {
   const error = new Error("source");
   const throwing = {
     [Symbol.iterator]: () => ({
@@ -145,7 +145,7 @@ Deno.test("a source that fails, at once or in time: next rejects", async () => {
   }
 });
 
-Deno.test("cancel: the source is notified, and its failures are ignored", async () => {
+Deno.test("cancel: it notifies the source, and ignores the source's errors", async () => {
   const told: string[] = [];
   const tell = (name: string) => () => {
     told.push(name);

@@ -10,7 +10,7 @@ import { channelPair } from "../../src/stream_channel/mod.ts";
 import { microtasks } from "../support/events.ts";
 import { OpenSource, RawChannel } from "./raw_channel.ts";
 
-Deno.test("it reads a channel's stream and sink only, and does not lock the stream", async () => {
+Deno.test("it reads only a channel's stream and sink, and does not lock the stream", async () => {
   const { local, foreign } = channelPair<number>();
   const parts = partsOf(local);
   assertStrictEquals(parts.stream, local.stream);
@@ -21,13 +21,13 @@ Deno.test("it reads a channel's stream and sink only, and does not lock the stre
   assertStrictEquals(asChannelSink(local.sink), local.sink);
 });
 
-Deno.test("Web Streams", async () => {
+Deno.test("it accepts Web Streams", async () => {
   const { stream, sink } = partsOf(new TransformStream<string, string>());
   sink.add("through");
   assertEquals((await stream.next()).value, "through");
 });
 
-Deno.test("closing and telling quietly: a sink in use, or closed, is left alone", async () => {
+Deno.test("closeQuietly and tellOfError do nothing on a closed sink, or one that an addStream uses", async () => {
   const raw = new RawChannel<never>();
   const added = raw.sink.addStream(new OpenSource<never>());
   closeQuietly(raw.sink);

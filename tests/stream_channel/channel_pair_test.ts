@@ -23,7 +23,7 @@ Deno.test("C100 C101 values added to one end arrive at the other, in order, then
   }
 });
 
-Deno.test("C103 C104 sync: add, addError and close are seen when the call returns", () => {
+Deno.test("C103 C104 sync: the other end sees add, addError and close before the call returns", () => {
   for (const turned of [false, true]) {
     for (const last of ["close", "error"]) {
       const pair = channelPair<number>({ sync: true });
@@ -39,7 +39,7 @@ Deno.test("C103 C104 sync: add, addError and close are seen when the call return
   }
 });
 
-Deno.test("C102 foreign errors not allowed: they close the channel and are foreign.sink.done's", async () => {
+Deno.test("C102 if foreign errors are not allowed, an error closes the channel and rejects foreign.sink.done", async () => {
   const { local, foreign } = channelPair<number>({ allowForeignErrors: false });
   const error = new Error("mine");
   foreign.sink.addError(error);
@@ -50,7 +50,7 @@ Deno.test("C102 foreign errors not allowed: they close the channel and are forei
   assertFalse(foreign.sink.add(1));
 });
 
-Deno.test("S21 guarantee 6: an error that is allowed reaches the other end, and is the last", async () => {
+Deno.test("S21 guarantee 6: an allowed error reaches the other end, and is the last event", async () => {
   const { local, foreign } = channelPair<number>();
   const error = new Error("told");
   local.sink.add(1);
@@ -61,7 +61,7 @@ Deno.test("S21 guarantee 6: an error that is allowed reaches the other end, and 
   assertFalse(foreign.sink.add(2));
 });
 
-Deno.test("S17 guarantee 2: closing the sink ends the stream before it gives anything more", async () => {
+Deno.test("S17 guarantee 2: closing the sink ends the stream before it delivers anything more", async () => {
   const { local, foreign } = channelPair<number>();
   [1, 2, 3].forEach((value) => foreign.sink.add(value));
   const events: unknown[] = [];
@@ -74,7 +74,7 @@ Deno.test("S17 guarantee 2: closing the sink ends the stream before it gives any
   assertEquals(events, [1, 2, "done"]);
 });
 
-Deno.test("S17 guarantee 2: also when the other end has closed, and its last messages wait", async () => {
+Deno.test("S17 guarantee 2: this also holds if the other end has closed, and its last messages are queued", async () => {
   for (const sync of [false, true]) {
     const { local, foreign } = channelPair<number>({ sync });
     const { events, subscription } = record(local.stream);
@@ -87,7 +87,7 @@ Deno.test("S17 guarantee 2: also when the other end has closed, and its last mes
   }
 });
 
-Deno.test("S18 guarantee 3: after the stream's end the sink drops values, and throws once it is closed", async () => {
+Deno.test("S18 guarantee 3: after the stream's end the sink drops values, and throws after it is closed", async () => {
   const { local, foreign } = channelPair<number>();
   const events = record(foreign.stream).events;
   await local.sink.close();
@@ -97,14 +97,14 @@ Deno.test("S18 guarantee 3: after the stream's end the sink drops values, and th
   assertThrows(() => foreign.sink.add(1), DOMException);
 });
 
-Deno.test("S19 guarantee 4: the same when the stream has no reader", async () => {
+Deno.test("S19 guarantee 4: the same holds if the stream has no reader", async () => {
   const { local, foreign } = channelPair<number>();
   await local.sink.close();
   await foreign.sink.done;
   assertFalse(foreign.sink.add(1));
 });
 
-Deno.test("S20 guarantee 5: a reader that leaves doesn't close; the other end's close is noticed", async () => {
+Deno.test("S20 guarantee 5: a reader that leaves does not close the channel; the other end's close is noticed", async () => {
   const { local, foreign } = channelPair<number>();
   local.stream.listen(() => {}).cancel();
   const events = record(foreign.stream).events;
@@ -117,7 +117,7 @@ Deno.test("S20 guarantee 5: a reader that leaves doesn't close; the other end's 
   assertFalse(local.sink.add(3));
 });
 
-Deno.test("S50 close settles although the other end has no reader", async () => {
+Deno.test("S50 close settles even if the other end has no reader", async () => {
   const { local, foreign } = channelPair<number>();
   local.sink.add(1);
   await local.sink.close();
@@ -125,7 +125,7 @@ Deno.test("S50 close settles although the other end has no reader", async () => 
   assertEquals(await foreign.stream.next(), { done: true, value: undefined });
 });
 
-Deno.test("close settles, and loses nothing, although the other end's reader pauses", async () => {
+Deno.test("close settles and loses nothing, even if the other end's reader pauses", async () => {
   const { local, foreign } = channelPair<string>({ highWaterMark: 64 });
   const events: unknown[] = [];
   const subscription = foreign.stream.listen((value) => events.push(value), {
@@ -139,7 +139,7 @@ Deno.test("close settles, and loses nothing, although the other end's reader pau
   assertEquals(events, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "done"]);
 });
 
-Deno.test("a paused reader stops a producer; what waits is bounded", async () => {
+Deno.test("a paused reader stops a producer, and the queued messages are limited", async () => {
   const { local, foreign } = channelPair<Uint8Array>({ highWaterMark: 1000 });
   let produced = 0;
   async function* source(): AsyncGenerator<Uint8Array> {
@@ -162,7 +162,7 @@ Deno.test("a paused reader stops a producer; what waits is bounded", async () =>
   assertEquals(received, 1000);
 });
 
-Deno.test("flush: fulfils when what was added has left, rejects when the other end closed first", async () => {
+Deno.test("flush: it fulfils when all values have been delivered, and rejects if the other end closes first", async () => {
   const { local, foreign } = channelPair<string>();
   local.sink.add("a");
   assertEquals(local.sink.bufferedAmount, 32);
@@ -174,7 +174,7 @@ Deno.test("flush: fulfils when what was added has left, rejects when the other e
   await local.sink.done;
 });
 
-Deno.test("both ends close at once: both settle", async () => {
+Deno.test("if both ends close at once, both settle", async () => {
   const { local, foreign } = channelPair<string>();
   local.sink.add("lost");
   await Promise.all([local.sink.close(), foreign.sink.close()]);
@@ -182,7 +182,7 @@ Deno.test("both ends close at once: both settle", async () => {
   assertEquals(await foreign.stream.next(), { done: true, value: undefined });
 });
 
-Deno.test("the Web Streams views: a pair that pipeThrough takes; cancelling the readable closes", async () => {
+Deno.test("the Web Streams views form a pair that pipeThrough accepts; cancelling the readable closes", async () => {
   const { local, foreign } = channelPair<string>();
   foreign.stream.listen((value) => foreign.sink.add(value.toUpperCase()));
   const source = new ReadableStream<string>({
@@ -199,7 +199,7 @@ Deno.test("the Web Streams views: a pair that pipeThrough takes; cancelling the 
   await foreign.sink.done;
 });
 
-Deno.test("a pair with a high-water mark of 0: one value at a time has room", async () => {
+Deno.test("a pair with a high-water mark of 0 has room for one value at a time", async () => {
   for (const sync of [false, true]) {
     const { local, foreign } = channelPair<string>({ highWaterMark: 0, sync });
     await local.sink.ready;

@@ -12,7 +12,7 @@ import { Deferred } from "../../src/stream_channel/errors.ts";
 import { assertInvalidState, microtasks, settled } from "../support/events.ts";
 import { open, Target } from "./targets.ts";
 
-Deno.test("add: hands over inside the call, in order", () => {
+Deno.test("add: it delivers inside the call, in order", () => {
   const { target, controller } = open();
   assert(controller.sink.add("a"));
   assert(controller.sink.add("b"));
@@ -20,7 +20,7 @@ Deno.test("add: hands over inside the call, in order", () => {
   assertEquals(controller.sink.bufferedAmount, 2);
 });
 
-Deno.test("add: further arguments are passed to the target, also where it only checks", () => {
+Deno.test("add: it passes further arguments to the target, also if the target only checks them", () => {
   const told: unknown[] = [];
   const target = Object.assign(new Target(), {
     add: (...given: unknown[]) => void told.push(["add", ...given]),
@@ -33,7 +33,7 @@ Deno.test("add: further arguments are passed to the target, also where it only c
   assertEquals(told, [["add", "a", 1], ["check", "b", 2]]);
 });
 
-Deno.test("the user's side of a sink shows nothing of the consuming side", () => {
+Deno.test("the user's side of a sink reveals nothing of the consuming side", () => {
   const { sink } = open().controller;
   assertEquals(Object.keys(sink), []);
   assertEquals(Object.getOwnPropertyNames(Object.getPrototypeOf(sink)).sort(), [
@@ -56,7 +56,7 @@ Deno.test("the user's side of a sink shows nothing of the consuming side", () =>
   ]);
 });
 
-Deno.test("add: the checks, in their order", () => {
+Deno.test("add: it makes its checks in order", () => {
   const { controller } = open();
   const bad = 42 as unknown as string;
   assertThrows(() => controller.sink.add(bad), TypeError);
@@ -69,7 +69,7 @@ Deno.test("add: the checks, in their order", () => {
   assertInvalidState(() => controller.sink.add("late"));
 });
 
-Deno.test("S18 guarantee 3: once the other end has ended values are dropped, until the user closes", async () => {
+Deno.test("S18 guarantee 3: after the other end has ended, values are dropped until the user closes", async () => {
   const { target, controller } = open();
   controller.disconnect();
   controller.finish();
@@ -84,7 +84,7 @@ Deno.test("S18 guarantee 3: once the other end has ended values are dropped, unt
   assertInvalidState(() => controller.sink.addStream(["d"]));
 });
 
-Deno.test("close: the same promise each time, and done; the target is called once", async () => {
+Deno.test("close: it returns the same promise as done every time, and calls the target once", async () => {
   const { target, controller } = open();
   const closed = controller.sink.close();
   assertStrictEquals(controller.sink.close(), closed);
@@ -95,7 +95,7 @@ Deno.test("close: the same promise each time, and done; the target is called onc
   await closed;
 });
 
-Deno.test("S21 guarantee 6: an error closes the channel and is done's, later values are dropped", async () => {
+Deno.test("S21 guarantee 6: an error closes the channel and rejects done, and later values are dropped", async () => {
   const { target, controller } = open();
   const error = new Error("broken");
   controller.sink.addError(error);
@@ -107,7 +107,7 @@ Deno.test("S21 guarantee 6: an error closes the channel and is done's, later val
   assertStrictEquals(controller.sink.close(), controller.sink.done);
 });
 
-Deno.test("ready: waits at the high-water mark, for room or for the end", async () => {
+Deno.test("ready: at the high-water mark, it waits for room or the end", async () => {
   const { target, controller } = open({ highWaterMark: 4 });
   await controller.sink.ready;
   controller.sink.add("abcd");
@@ -128,7 +128,7 @@ Deno.test("ready: waits at the high-water mark, for room or for the end", async 
   await controller.sink.ready;
 });
 
-Deno.test("ready: the user's own close is an end as well", async () => {
+Deno.test("ready: the user's own close also counts as an end", async () => {
   const { controller } = open({ highWaterMark: 1 });
   controller.sink.add("a");
   const { ready } = controller.sink;
@@ -136,7 +136,7 @@ Deno.test("ready: the user's own close is an end as well", async () => {
   await ready;
 });
 
-Deno.test("flush: fulfils when all is handed on, rejects when that will never be", async () => {
+Deno.test("flush: it fulfils when everything is passed on, and rejects if that can no longer happen", async () => {
   const { target, controller } = open();
   await controller.sink.flush();
   controller.sink.add("abc");
@@ -155,7 +155,7 @@ Deno.test("flush: fulfils when all is handed on, rejects when that will never be
   assertStrictEquals(await assertRejects(() => controller.sink.flush()), cause);
 });
 
-Deno.test("a target over another sink: that one's room, amount and flush, its false, its failure", async () => {
+Deno.test("a target over another sink uses that sink's room, amount, flush, return value and failure", async () => {
   const room = new Deferred();
   const flushed: Promise<void> = Promise.resolve();
   const inner = {
@@ -202,7 +202,7 @@ Deno.test("a target over another sink that stays open: ready fulfils when this s
   }
 });
 
-Deno.test("a target that drops a value: the sink drops, and a running addStream ends", async () => {
+Deno.test("a target that drops a value: the sink drops it too, and a running addStream ends", async () => {
   const target = Object.assign(new Target(), { add: () => false });
   const controller = new SinkController<string>(target);
   let given = 0;
@@ -221,7 +221,7 @@ Deno.test("a target that drops a value: the sink drops, and a running addStream 
   assert(controller.isDisconnected);
 });
 
-Deno.test("writable: writes wait for room; close closes; abort is addError", async () => {
+Deno.test("writable: writes wait for room, close closes, and abort calls addError", async () => {
   const { target, controller } = open({ highWaterMark: 2 });
   const writer = controller.sink.writable.getWriter();
   await writer.write("a");
@@ -242,7 +242,7 @@ Deno.test("writable: writes wait for room; close closes; abort is addError", asy
   assertEquals(other.target.calls, [["abort", error]]);
 });
 
-Deno.test("writable: errors when the channel ends, so that pipeTo stops", async () => {
+Deno.test("writable: it errors when the channel ends, so that pipeTo stops", async () => {
   for (const end of ["finish", "close", "before"] as const) {
     const { controller } = open();
     if (end === "before") controller.finish();

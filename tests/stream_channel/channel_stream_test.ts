@@ -8,7 +8,7 @@ import {
 } from "../support/events.ts";
 import { collectUncaught } from "../support/unhandled.ts";
 
-Deno.test("the user's side of a stream is one object, and shows nothing of the producing side", () => {
+Deno.test("the user's side of a stream is one object, and reveals nothing of the producing side", () => {
   const controller = new StreamController<number>();
   const { stream } = controller;
   assertStrictEquals(stream.readable, stream.readable);
@@ -30,7 +30,7 @@ Deno.test("the user's side of a stream is one object, and shows nothing of the p
   );
 });
 
-Deno.test("listen: a callback is no method of anything", () => {
+Deno.test("listen: callbacks are called without `this`", () => {
   const controller = new StreamController<number>();
   const owners: unknown[] = [];
   controller.stream.listen(function (this: unknown) {
@@ -50,7 +50,7 @@ Deno.test("listen: a message reaches the listener inside add", () => {
   assertEquals(events, [1, 2, "done"]);
 });
 
-Deno.test("listen: earlier messages are delivered from a microtask, those that arrive meanwhile after them", async () => {
+Deno.test("listen: a microtask delivers earlier messages, followed by those that arrive meanwhile", async () => {
   const controller = new StreamController<number>();
   controller.add(1);
   controller.add(2);
@@ -63,7 +63,7 @@ Deno.test("listen: earlier messages are delivered from a microtask, those that a
   assertEquals(events, [1, 2, 3, 4]);
 });
 
-Deno.test("listen: the callback is never called from inside itself", () => {
+Deno.test("listen: the callback is never called during its own call", () => {
   const controller = new StreamController<number>();
   const events: string[] = [];
   controller.stream.listen((value) => {
@@ -79,7 +79,7 @@ Deno.test("listen: the callback is never called from inside itself", () => {
   assertEquals(events, ["in 1", "out 1", "in 2", "out 2", "in 3", "out 3", "done"]);
 });
 
-Deno.test("listen: done doesn't interrupt the callback in which the stream ends", () => {
+Deno.test("listen: done does not interrupt the callback in which the stream ends", () => {
   const controller = new StreamController<number>();
   const events: string[] = [];
   controller.stream.listen(() => {
@@ -90,7 +90,7 @@ Deno.test("listen: done doesn't interrupt the callback in which the stream ends"
   assertEquals(events, ["out", "done"]);
 });
 
-Deno.test("listen: what waited comes from a microtask, also when the stream ends meanwhile", async () => {
+Deno.test("listen: a microtask delivers queued messages, also if the stream ends meanwhile", async () => {
   const controller = new StreamController<number>();
   controller.add(1);
   const { events, subscription } = record(controller.stream);
@@ -102,7 +102,7 @@ Deno.test("listen: what waited comes from a microtask, also when the stream ends
   assertEquals(events, [1, "done"]);
 });
 
-Deno.test("pause: takes effect before the next message, the end included", async () => {
+Deno.test("pause: it takes effect before the next message or the end", async () => {
   const controller = new StreamController<number>();
   const events: unknown[] = [];
   const subscription = controller.stream.listen((value) => {
@@ -121,7 +121,7 @@ Deno.test("pause: takes effect before the next message, the end included", async
   assertEquals(events, [1, 2, "done"]);
 });
 
-Deno.test("pause: pausing again while what waits is delivered stops it", async () => {
+Deno.test("pause: pausing again stops the delivery of queued messages", async () => {
   const controller = new StreamController<number>();
   const events: number[] = [];
   [1, 2, 3, 4].forEach((value) => controller.add(value));
@@ -139,7 +139,7 @@ Deno.test("pause: pausing again while what waits is delivered stops it", async (
   assertEquals(events, [1, 2, 3, 4, 5]);
 });
 
-Deno.test("the source stops at the high-water mark and goes on when there is room", async () => {
+Deno.test("the source pauses at the high-water mark and resumes when there is room", async () => {
   const asked: string[] = [];
   const controller = new StreamController<string>({
     pause: () => asked.push("pause"),
@@ -160,7 +160,7 @@ Deno.test("the source stops at the high-water mark and goes on when there is roo
   assertEquals(controller.queuedSize, 0);
 });
 
-Deno.test("empty messages count as well, so they can't pile up for nothing", () => {
+Deno.test("empty messages count as well, so their number is limited", () => {
   let paused = false;
   const controller = new StreamController<string>({ pause: () => paused = true }, {
     highWaterMark: 320,
@@ -171,7 +171,7 @@ Deno.test("empty messages count as well, so they can't pile up for nothing", () 
   assert(paused);
 });
 
-Deno.test("cancel: delivery stops, done included; the source goes on and what it adds is dropped", () => {
+Deno.test("cancel: delivery stops, including done; the source continues, and its values are dropped", () => {
   const asked: string[] = [];
   const controller = new StreamController<string>({
     pause: () => asked.push("pause"),
@@ -194,7 +194,7 @@ Deno.test("cancel: delivery stops, done included; the source goes on and what it
   assertEquals(controller.queuedSize, 0);
 });
 
-Deno.test("discard: drops the queued messages and the error, and notifies even a paused listener", async () => {
+Deno.test("discard: it drops the queued messages and the error, and notifies even a paused listener", async () => {
   const controller = new StreamController<number>();
   const events: unknown[] = [];
   const subscription = controller.stream.listen((value) => events.push(value), {
@@ -211,7 +211,7 @@ Deno.test("discard: drops the queued messages and the error, and notifies even a
   assertEquals(events, ["done"]);
 });
 
-Deno.test("S1 guarantee 1: one reader in a stream's life", async () => {
+Deno.test("S1 guarantee 1: a stream has one reader in its life", async () => {
   const reads: Record<string, (controller: StreamController<number>) => unknown> = {
     listen: (it) => it.stream.listen(() => {}),
     next: (it) => it.stream.next(),
@@ -239,13 +239,13 @@ Deno.test("S1 guarantee 1: one reader in a stream's life", async () => {
   }
 });
 
-/** `next` gives a promise, which rejects; the others throw. */
+/** `next` returns a promise, which rejects; the others throw. */
 async function assertHasReader(how: string, read: () => unknown): Promise<void> {
   if (how === "next") await assertRejectsInvalidState(read() as Promise<unknown>);
   else assertInvalidState(read);
 }
 
-Deno.test("100,000 waiting messages are read in order", async () => {
+Deno.test("100,000 queued messages are read in order", async () => {
   const controller = new StreamController<number>();
   for (let i = 0; i < 100_000; i++) controller.add(i);
   controller.end();
@@ -256,7 +256,7 @@ Deno.test("100,000 waiting messages are read in order", async () => {
   assertEquals(expected, 100_000);
 });
 
-Deno.test("listen: S8 what a callback throws is rethrown, and neither the source nor a message suffers", async () => {
+Deno.test("listen: S8 an error that a callback throws is rethrown, and affects neither the source nor a message", async () => {
   const controller = new StreamController<number>();
   const events: unknown[] = [];
   const fail = (event: unknown): never => {
@@ -276,7 +276,7 @@ Deno.test("listen: S8 what a callback throws is rethrown, and neither the source
   assertEquals(uncaught, events);
 });
 
-Deno.test("listen: an error comes once, behind the messages, then done", async () => {
+Deno.test("listen: an error is reported once, after the messages, followed by done", async () => {
   for (const early of [true, false]) {
     const controller = new StreamController<number>();
     const late = early ? undefined : record(controller.stream).events;
@@ -307,7 +307,7 @@ Deno.test("a signal cancels the subscription", () => {
   assertEquals(events, [1]);
 });
 
-Deno.test("next: concurrent calls are answered in order", async () => {
+Deno.test("next: concurrent calls resolve in order", async () => {
   const controller = new StreamController<number>();
   const results = Promise.all([1, 2, 3, 4].map(() => controller.stream.next()));
   controller.add(1);
@@ -321,7 +321,7 @@ Deno.test("next: concurrent calls are answered in order", async () => {
   ]);
 });
 
-Deno.test("next: some, then the rest in one loop, is one reader", async () => {
+Deno.test("next: calls of next and then one loop are one reader", async () => {
   const controller = new StreamController<number>();
   [1, 2, 3, 4].forEach((value) => controller.add(value));
   controller.end();
@@ -333,7 +333,7 @@ Deno.test("next: some, then the rest in one loop, is one reader", async () => {
   await assertRejectsInvalidState(controller.stream.next());
 });
 
-Deno.test("for await: an error is thrown once, then it has ended", async () => {
+Deno.test("for await: an error is thrown once, and then the stream has ended", async () => {
   for (const waiting of [true, false]) {
     const controller = new StreamController<number>();
     const iterator = controller.stream[Symbol.asyncIterator]();
@@ -346,7 +346,7 @@ Deno.test("for await: an error is thrown once, then it has ended", async () => {
   }
 });
 
-Deno.test("for await: leaving the loop stops delivery and frees what waits", async () => {
+Deno.test("for await: leaving the loop stops delivery and releases the queued messages", async () => {
   let cancelled = 0;
   const controller = new StreamController<number>({ cancel: () => cancelled++ });
   [1, 2, 3].forEach((value) => controller.add(value));
@@ -359,7 +359,7 @@ Deno.test("for await: leaving the loop stops delivery and frees what waits", asy
   assertEquals(controller.queuedSize, 0);
 });
 
-Deno.test("for await: return() answers the calls of next() that wait", async () => {
+Deno.test("for await: return() resolves the pending calls of next()", async () => {
   const controller = new StreamController<number>();
   const iterator = controller.stream[Symbol.asyncIterator]();
   const next = iterator.next();
@@ -367,7 +367,7 @@ Deno.test("for await: return() answers the calls of next() that wait", async () 
   assertEquals(await next, { done: true, value: undefined });
 });
 
-Deno.test("readable: gives the messages, buffers nothing itself, closes with the stream", async () => {
+Deno.test("readable: it delivers the messages, buffers nothing itself, and closes with the stream", async () => {
   const controller = new StreamController<string>({}, { highWaterMark: 64 });
   const { readable } = controller.stream;
   controller.add("a");
@@ -387,7 +387,7 @@ Deno.test("readable: gives the messages, buffers nothing itself, closes with the
   await reader.closed;
 });
 
-Deno.test("readable: the end is reported without a reader", async () => {
+Deno.test("readable: it reports the end without a reader", async () => {
   for (const first of [true, false]) {
     const controller = new StreamController<string>();
     if (first) controller.end();
@@ -404,8 +404,8 @@ Deno.test("readable: the end is reported without a reader", async () => {
   }
 });
 
-// As after a peer's Close, when the user closes the sink, too.
-Deno.test("readable: a view without a reader has ended once, also when the rest is discarded", async () => {
+// For example after a peer's Close, if the user closes the sink, too.
+Deno.test("readable: a view without a reader ends once, also if the rest is discarded", async () => {
   for (const first of [true, false]) {
     for (const error of [undefined, new Error("lost")]) {
       const controller = new StreamController<string>();
@@ -431,7 +431,7 @@ Deno.test("readable: cancel asks the source to close", async () => {
   assertEquals(reasons, ["enough"]);
 });
 
-Deno.test("discard: what waits and what arrives is dropped, and the source never stops", () => {
+Deno.test("discard: queued and later messages are dropped, and the source never pauses", () => {
   const asked: string[] = [];
   const controller = new StreamController<number>({
     pause: () => asked.push("pause"),
@@ -444,12 +444,12 @@ Deno.test("discard: what waits and what arrives is dropped, and the source never
   assertEquals(asked, ["pause", "cancel", "resume"]);
   for (let i = 0; i < 100; i++) controller.add(i);
   assertEquals([controller.queuedSize, controller.isPaused], [0, false]);
-  // Once more does nothing.
+  // A second call does nothing.
   controller.stream.discard();
   assertEquals(asked, ["pause", "cancel", "resume"]);
 });
 
-Deno.test("discard: takes the right to read, also behind next(), but not from another reader", async () => {
+Deno.test("discard: it becomes the reader, also after next(), but not in place of another reader", async () => {
   const controller = new StreamController<number>();
   const { stream } = controller;
   controller.add(1);
@@ -472,7 +472,7 @@ Deno.test("discard: takes the right to read, also behind next(), but not from an
   iterated.stream.discard();
 });
 
-Deno.test("discard: an error and the end are dropped, and the view ends with neither", async () => {
+Deno.test("discard: the error and the end are dropped, and the view ends without an error", async () => {
   for (const when of ["before", "after"] as const) {
     const controller = new StreamController<number>();
     const { readable } = controller.stream;

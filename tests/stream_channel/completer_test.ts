@@ -7,7 +7,7 @@ function open(): { completer: StreamChannelCompleter<number>; raw: RawChannel<nu
   return { completer: new StreamChannelCompleter<number>(), raw: new RawChannel<number>() };
 }
 
-Deno.test("C105 set before use: what the inner stream gives comes through, with done", async () => {
+Deno.test("C105 set before use: the inner stream's values are delivered, and then done", async () => {
   const { completer, raw } = open();
   completer.setChannel(raw);
   const { events } = record(completer.channel.stream);
@@ -17,7 +17,7 @@ Deno.test("C105 set before use: what the inner stream gives comes through, with 
   assertEquals(events, [1, 2, 3, "done"]);
 });
 
-Deno.test("C106 set before use: what is added arrives at the inner sink, with done", async () => {
+Deno.test("C106 set before use: added values arrive at the inner sink, and then done", async () => {
   const { completer, raw } = open();
   completer.setChannel(raw);
   for (const value of [1, 2, 3]) assert(completer.channel.sink.add(value));
@@ -25,7 +25,7 @@ Deno.test("C106 set before use: what is added arrives at the inner sink, with do
   assertEquals(raw.out, [1, 2, 3, "done"]);
 });
 
-Deno.test("C107 setError before use: the stream fails with it, then has ended", async () => {
+Deno.test("C107 setError before use: the stream fails with the error, and then ends", async () => {
   const { completer } = open();
   completer.setError("oh no");
   const { events } = record(completer.channel.stream);
@@ -33,7 +33,7 @@ Deno.test("C107 setError before use: the stream fails with it, then has ended", 
   assertEquals(events, [["error", "oh no"], "done"]);
 });
 
-Deno.test("C108 setError before use: done fulfils, add and addError are dropped", async () => {
+Deno.test("C108 setError before use: done fulfils, and add and addError drop their values", async () => {
   const { completer } = open();
   completer.setError("oh no");
   const { sink } = completer.channel;
@@ -43,7 +43,7 @@ Deno.test("C108 setError before use: done fulfils, add and addError are dropped"
   await sink.close();
 });
 
-Deno.test("C109 set after: what the inner stream gives comes through, with done", async () => {
+Deno.test("C109 set after use: the inner stream's values are delivered, and then done", async () => {
   const { completer, raw } = open();
   const { events } = record(completer.channel.stream);
   await microtasks();
@@ -55,7 +55,7 @@ Deno.test("C109 set after: what the inner stream gives comes through, with done"
   assertEquals(events, [1, 2, 3, "done"]);
 });
 
-Deno.test("C110 set after: what was added, and close, arrive at the inner sink in order", async () => {
+Deno.test("C110 set after use: added values and close arrive at the inner sink in order", async () => {
   const { completer, raw } = open();
   for (const value of [1, 2, 3]) assert(completer.channel.sink.add(value));
   const closed = completer.channel.sink.close();
@@ -67,7 +67,7 @@ Deno.test("C110 set after: what was added, and close, arrive at the inner sink i
   assertEquals(raw.out, [1, 2, 3, "done"]);
 });
 
-Deno.test("C111 setError after: the stream fails with it, then has ended", async () => {
+Deno.test("C111 setError after use: the stream fails with the error, and then ends", async () => {
   const { completer } = open();
   const { events } = record(completer.channel.stream);
   completer.setError("oh no");
@@ -75,7 +75,7 @@ Deno.test("C111 setError after: the stream fails with it, then has ended", async
   assertEquals(events, [["error", "oh no"], "done"]);
 });
 
-Deno.test("C112 setError after: done fulfils, what was added before and is added later is dropped", async () => {
+Deno.test("C112 setError after use: done fulfils, and earlier and later values are dropped", async () => {
   const { completer } = open();
   const { sink } = completer.channel;
   assert(sink.add(1));
@@ -97,14 +97,14 @@ Deno.test("C113 fromPromise of a channel: both directions work", async () => {
   assertEquals((await foreign.stream.next()).done, true);
 });
 
-Deno.test("C114 fromPromise that rejects: reading fails with it", async () => {
+Deno.test("C114 fromPromise of a promise that rejects: reading fails with its error", async () => {
   const error = new Error("oh no");
   const channel = StreamChannelCompleter.fromPromise<number, number>(Promise.reject(error));
   assertStrictEquals(await assertRejects(() => channel.stream.next()), error);
   await channel.sink.close();
 });
 
-Deno.test("fromPromise of a channel that has a reader: fails with the InvalidStateError", async () => {
+Deno.test("fromPromise of a channel that has a reader fails with the InvalidStateError", async () => {
   const { local } = channelPair<number>();
   local.stream.listen(() => {});
   const channel = StreamChannelCompleter.fromPromise(Promise.resolve(local));
@@ -113,7 +113,7 @@ Deno.test("fromPromise of a channel that has a reader: fails with the InvalidSta
   await channel.sink.done;
 });
 
-Deno.test("C115 once only", () => {
+Deno.test("C115 setChannel and setError work only once", () => {
   const { completer, raw } = open();
   completer.setChannel(raw);
   assertInvalidState(() => completer.setChannel(new RawChannel<number>()));
@@ -125,7 +125,7 @@ Deno.test("C115 once only", () => {
   assertInvalidState(() => given.setChannel(raw));
 });
 
-Deno.test("a channel that has a reader is refused, and another one can be set", async () => {
+Deno.test("a channel that has a reader is rejected, and another one can be set", async () => {
   const { completer, raw } = open();
   const used = channelPair<number>().local;
   used.stream.listen(() => {});
@@ -135,7 +135,7 @@ Deno.test("a channel that has a reader is refused, and another one can be set", 
   assertEquals((await completer.channel.stream.next()).value, 1);
 });
 
-Deno.test("room and flush wait for the channel, then are its own", async () => {
+Deno.test("ready and flush wait for the channel, and then use its own", async () => {
   const completer = new StreamChannelCompleter<number>({ highWaterMark: 100 });
   const { sink } = completer.channel;
   await sink.ready;
@@ -167,7 +167,7 @@ Deno.test("setError wakes the callers that wait for room, and rejects flush", as
   await assertRejects(() => flushed, DOMException);
 });
 
-Deno.test("a source waits at the high-water mark, and goes on with the channel", async () => {
+Deno.test("a source waits at the high-water mark, and continues with the channel", async () => {
   const completer = new StreamChannelCompleter<number>({ highWaterMark: 640 });
   let given = 0;
   function* source(): Generator<number> {
@@ -182,7 +182,7 @@ Deno.test("a source waits at the high-water mark, and goes on with the channel",
   assertEquals(raw.out.length, 100);
 });
 
-Deno.test("an error added before goes to the inner sink behind what was added before", async () => {
+Deno.test("an error that was added before reaches the inner sink after the values that were added before it", async () => {
   const { completer } = open();
   const raw = new RawChannel<number>({ takeErrors: false });
   const error = new Error("mine");
@@ -196,7 +196,7 @@ Deno.test("an error added before goes to the inner sink behind what was added be
   assertFalse(sink.add(3));
 });
 
-Deno.test("the inner channel goes during addStream: the source is cancelled", async () => {
+Deno.test("if the inner channel closes during addStream, the source is cancelled", async () => {
   const { completer } = open();
   const { local, foreign } = channelPair<number>();
   const source = new OpenSource<number>();
@@ -207,7 +207,7 @@ Deno.test("the inner channel goes during addStream: the source is cancelled", as
   assert(source.cancelled);
 });
 
-Deno.test("S7 closed before there is a channel: close settles, and what was added goes out later", async () => {
+Deno.test("S7 closed before there is a channel: close settles, and the added values are sent later", async () => {
   let told = 0;
   const completer: StreamChannelCompleter<number> = new StreamChannelCompleter<number>({
     onClose: () => told++,
@@ -225,7 +225,7 @@ Deno.test("S7 closed before there is a channel: close settles, and what was adde
   assertEquals(await foreign.stream.next(), { done: true, value: undefined });
 });
 
-Deno.test("S7 closed, and there never is a channel: setError changes nothing any more", async () => {
+Deno.test("S7 closed, and there is never a channel: setError has no effect", async () => {
   const completer = new StreamChannelCompleter<number>();
   const { events } = record(completer.channel.stream);
   await completer.channel.sink.close();
@@ -246,7 +246,7 @@ Deno.test("pausing pauses the inner stream", async () => {
   assertEquals(events.length, 100);
 });
 
-Deno.test("values added in response to the first output follow the queued ones, close is last", async () => {
+Deno.test("values added in response to the first output follow the queued ones, and close is last", async () => {
   for (const closes of [false, true]) {
     const completer = new StreamChannelCompleter<number>();
     const { sink, stream } = completer.channel;
@@ -267,7 +267,7 @@ Deno.test("values added in response to the first output follow the queued ones, 
   }
 });
 
-Deno.test("room: close wakes a caller that waits for a channel that may never arrive", async () => {
+Deno.test("ready: close wakes a caller that waits for a channel that may never arrive", async () => {
   const completer = new StreamChannelCompleter<string>({ highWaterMark: 1 });
   const { sink } = completer.channel;
   sink.add("full");
@@ -277,7 +277,7 @@ Deno.test("room: close wakes a caller that waits for a channel that may never ar
   await ready;
 });
 
-Deno.test("S7 close while another caller's addStream holds the inner sink: settles at once", async () => {
+Deno.test("S7 close settles at once while another caller's addStream holds the inner sink", async () => {
   const { completer, raw } = open();
   completer.setChannel(raw);
   const added = raw.sink.addStream(new OpenSource<number>());
@@ -286,7 +286,7 @@ Deno.test("S7 close while another caller's addStream holds the inner sink: settl
   await assertRejects(() => added, DOMException);
 });
 
-Deno.test("S7 close settles over Web Streams whose two halves hold each other up", async () => {
+Deno.test("S7 close settles over Web Streams whose two halves block each other", async () => {
   const completer = new StreamChannelCompleter<string>();
   const { sink } = completer.channel;
   completer.setChannel(new TransformStream<string, string>());

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { CountedQueue, sizeOfChunk } from "../../src/stream_channel/counted_queue.ts";
 import { seededRandom } from "../support/random.ts";
 
-Deno.test("a queue counts what waits", () => {
+Deno.test("a queue counts its values", () => {
   const queue = new CountedQueue<string>((value) => value.length, 100);
   assertEquals([queue.length, queue.size], [0, 0]);
   queue.push("abc");
@@ -14,7 +14,7 @@ Deno.test("a queue counts what waits", () => {
   assertEquals([queue.length, queue.size], [0, 0]);
 });
 
-Deno.test("a queue: a value that was changed while it waited leaves no remainder", () => {
+Deno.test("a queue: a value that was changed while queued leaves no remainder", () => {
   const queue = new CountedQueue<number[]>((value) => value.length, 100);
   const value = [1, 2, 3];
   queue.push(value);
@@ -25,7 +25,7 @@ Deno.test("a queue: a value that was changed while it waited leaves no remainder
   assertEquals(queue.size, 1);
 });
 
-Deno.test("a queue: a value counts once, and only if the size is read while it waits", () => {
+Deno.test("a queue: a value is counted once, and only if the size is read while it is queued", () => {
   const counted: string[] = [];
   const queue = new CountedQueue<string>((value) => counted.push(value) * 0 + value.length, 100);
   queue.push("unread");
@@ -41,20 +41,20 @@ Deno.test("a queue: a value counts once, and only if the size is read while it w
   assertEquals([queue.size, counted], [0, ["a", "bc", "def"]]);
 });
 
-Deno.test("a queue: what is dropped stays in the size", () => {
+Deno.test("a queue: dropped values stay in the size", () => {
   const queue = new CountedQueue<string>((value) => value.length, 100);
   queue.push("abc");
   queue.drop();
   assertEquals([queue.length, queue.size], [0, 3]);
 });
 
-Deno.test("a queue: it says where counting may stop", () => {
+Deno.test("a queue: it passes on the amount at which counting may stop", () => {
   const told: number[] = [];
   const queue = new CountedQueue<string>((_, enough) => told.push(enough), 7);
   queue.push("abc");
   assertEquals([queue.size, told], [1, [7]]);
 });
-Deno.test("a queue: first in, first out, as an array would be, whenever its size is read", () => {
+Deno.test("a queue: it is first in, first out, like an array, whenever its size is read", () => {
   const random = seededRandom();
   const fifo = new CountedQueue<number>((value) => value % 7, 100);
   const sizeOf = (values: number[]): number => values.reduce((sum, it) => sum + it % 7, 0);
@@ -76,7 +76,7 @@ Deno.test("a queue: first in, first out, as an array would be, whenever its size
   assertEquals(fifo.shift(), 7);
 });
 
-Deno.test("a value that is pushed with its size counts that, behind those that are counted later", () => {
+Deno.test("a value that is pushed with its size counts as that size, also after values that are counted later", () => {
   const queue = new CountedQueue<string>((value) => value.length);
   queue.push("abc");
   for (let i = 0; i < 10; i++) queue.pushSized("x", 10);

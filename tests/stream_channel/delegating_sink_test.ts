@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { DelegatingChannelSink } from "../../src/stream_channel/mod.ts";
 import { RawChannel } from "./raw_channel.ts";
 
-Deno.test("S12 a sink that forwards everything", async () => {
+Deno.test("S12 a delegating sink forwards every member", async () => {
   const raw = new RawChannel<number>();
   const sink = new DelegatingChannelSink(raw.sink);
   assert(sink.add(1));

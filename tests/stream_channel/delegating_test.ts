@@ -7,7 +7,7 @@ import {
 } from "../../src/stream_channel/mod.ts";
 import { RawChannel } from "./raw_channel.ts";
 
-Deno.test("S45 a channel that forwards; its composition applies to itself", async () => {
+Deno.test("S45 a delegating channel forwards; its composition applies to itself", async () => {
   const raw = new RawChannel<number>();
   class Logged extends DelegatingStreamChannel<number> {
     override readonly sink = new Doubling(raw.sink);

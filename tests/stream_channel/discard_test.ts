@@ -1,4 +1,4 @@
-/** Discarding, on every kind of channel: nothing stops the sender, and the end is seen. */
+/** Discarding, on every kind of channel: the sender is never paused, and the end is reported. */
 
 import { assert, assertEquals, assertFalse } from "@std/assert";
 import { deadline } from "@std/async";
@@ -17,7 +17,7 @@ import { webSocketChannelPair } from "../../src/testing/mod.ts";
 
 const PATIENCE = 10_000;
 
-/** Two ends of a channel of texts. */
+/** The two ends of a channel of texts. */
 interface Ends {
   readonly near: Channel<string>;
   readonly far: Channel<string>;
@@ -79,7 +79,7 @@ const KINDS: Readonly<Record<string, () => Ends>> = {
 };
 
 for (const [name, make] of Object.entries(KINDS)) {
-  Deno.test(`discard: ${name}: more than any queue holds is discarded, sending continues, the end is reported`, async () => {
+  Deno.test(`discard: ${name}: it discards more than any queue holds, the sender continues, and the end is reported`, async () => {
     const { near, far } = make();
     near.stream.discard();
     const text = JSON.stringify("x".repeat(10_000));
@@ -90,14 +90,14 @@ for (const [name, make] of Object.entries(KINDS)) {
     assert(String(said.value).includes("still sent"));
     const over = near.sink.done;
     await deadline(far.sink.close(), PATIENCE);
-    // Both halves of Web Streams end by themselves.
+    // Both halves of Web Streams end independently.
     if (name === "Web Streams") await near.sink.close();
     await deadline(over, PATIENCE);
     if (name !== "Web Streams") assertFalse(near.sink.add("late"));
   });
 }
 
-Deno.test("discard: a transformed channel decodes nothing any more, so nothing can be malformed", async () => {
+Deno.test("discard: a transformed channel stops decoding, so malformed messages cause no error", async () => {
   const { client, server } = webSocketChannelPair();
   const decoded: string[] = [];
   const near = server.transformStream<string>((message) => {

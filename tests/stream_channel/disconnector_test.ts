@@ -26,14 +26,14 @@ function open(options?: { holdClose?: boolean; takeErrors?: boolean }): Fixture 
   return { raw, disconnector, channel: withGuarantees(raw).transform(disconnector) };
 }
 
-Deno.test("C116 before: what is added, and close, pass", async () => {
+Deno.test("C116 before disconnect: added values and close pass", async () => {
   const { raw, channel } = open();
   for (const value of [1, 2, 3]) assert(channel.sink.add(value));
   await channel.sink.close();
   assertEquals(raw.out, [1, 2, 3, "done"]);
 });
 
-Deno.test("C117 before: what arrives passes", async () => {
+Deno.test("C117 before disconnect: incoming values pass", async () => {
   const { raw, channel } = open();
   const { events } = record(channel.stream);
   [1, 2, 3].forEach((value) => raw.in.add(value));
@@ -42,7 +42,7 @@ Deno.test("C117 before: what arrives passes", async () => {
   assertEquals(events, [1, 2, 3, "done"]);
 });
 
-Deno.test("C118 before: after close add, addError and addStream throw", async () => {
+Deno.test("C118 before disconnect: after close, add, addError and addStream throw", async () => {
   const { sink } = open().channel;
   await sink.close();
   assertInvalidState(() => sink.add(1));
@@ -50,7 +50,7 @@ Deno.test("C118 before: after close add, addError and addStream throw", async ()
   assertInvalidState(() => sink.addStream([1]));
 });
 
-Deno.test("C119 before: during addStream add, addError, addStream and close throw", async () => {
+Deno.test("C119 before disconnect: during addStream, add, addError, addStream and close throw", async () => {
   const { disconnector, channel: { sink } } = open();
   const added = sink.addStream(new OpenSource<number>());
   assertInvalidState(() => sink.add(1));
@@ -61,7 +61,7 @@ Deno.test("C119 before: during addStream add, addError, addStream and close thro
   await assertRejects(() => added, DOMException);
 });
 
-Deno.test("C120 (changed) during addStream: the source is cancelled, its promise rejects", async () => {
+Deno.test("C120 (changed) during addStream: the source is cancelled, and its promise rejects", async () => {
   const { disconnector, channel } = open();
   const source = new OpenSource<number>();
   const added = channel.sink.addStream(source);
@@ -70,7 +70,7 @@ Deno.test("C120 (changed) during addStream: the source is cancelled, its promise
   assert(source.cancelled);
 });
 
-Deno.test("C121 disconnect fulfils when the inner close does, and is one promise", async () => {
+Deno.test("C121 disconnect fulfils when the inner close does, and returns one promise", async () => {
   const { raw, disconnector } = open({ holdClose: true });
   const disconnected = disconnector.disconnect();
   assertStrictEquals(disconnector.disconnect(), disconnected);
@@ -80,7 +80,7 @@ Deno.test("C121 disconnect fulfils when the inner close does, and is one promise
   await disconnected;
 });
 
-Deno.test("C122 after: what is added is dropped, close fulfils, the inner sink ends empty", async () => {
+Deno.test("C122 after disconnect: added values are dropped, close fulfils, and the inner sink ends empty", async () => {
   const { raw, disconnector, channel } = open();
   assertFalse(disconnector.isDisconnected);
   disconnector.disconnect();
@@ -89,7 +89,7 @@ Deno.test("C122 after: what is added is dropped, close fulfils, the inner sink e
   assertEquals(raw.out, ["done"]);
 });
 
-Deno.test("C123 after: the stream ends, what waited is lost", async () => {
+Deno.test("C123 after disconnect: the stream ends, and queued values are lost", async () => {
   const { raw, disconnector, channel } = open();
   raw.in.add(1);
   await microtasks();
@@ -100,13 +100,13 @@ Deno.test("C123 after: the stream ends, what waited is lost", async () => {
   assertEquals(events, ["done"]);
 });
 
-Deno.test("C124 after: done fulfils", async () => {
+Deno.test("C124 after disconnect: done fulfils", async () => {
   const { disconnector, channel } = open();
   disconnector.disconnect();
   await channel.sink.done;
 });
 
-Deno.test("C125 after: close fulfils; then add and addError throw", async () => {
+Deno.test("C125 after disconnect: close fulfils; then add and addError throw", async () => {
   const { disconnector, channel: { sink } } = open();
   await disconnector.disconnect();
   await sink.close();
@@ -114,7 +114,7 @@ Deno.test("C125 after: close fulfils; then add and addError throw", async () => 
   assertInvalidState(() => sink.addError(new Error()));
 });
 
-Deno.test("S60 disconnect settles although neither end has a reader", async () => {
+Deno.test("S60 disconnect settles even if neither end has a reader", async () => {
   const disconnector = new Disconnector<number>();
   const pairs = [1, 2, 3].map(() => channelPair<number>());
   const channels = pairs.map((pair) => disconnector.transformChannel(pair.local));
@@ -126,7 +126,7 @@ Deno.test("S60 disconnect settles although neither end has a reader", async () =
   }
 });
 
-Deno.test("S60 disconnect settles although the reader of the other end pauses", async () => {
+Deno.test("S60 disconnect settles even if the reader of the other end pauses", async () => {
   const { local, foreign } = channelPair<number>();
   foreign.stream.listen(() => {}).pause();
   const disconnector = new Disconnector<number>();
@@ -134,7 +134,7 @@ Deno.test("S60 disconnect settles although the reader of the other end pauses", 
   await disconnector.disconnect();
 });
 
-Deno.test("S60 the first failure of an inner close is disconnect's", async () => {
+Deno.test("S60 disconnect rejects with the first failure of an inner close", async () => {
   const disconnector = new Disconnector<number>();
   const error = new Error("inner");
   const [bad, good] = [1, 2].map(() => new RawChannel<number>({ holdClose: true }));
@@ -147,7 +147,7 @@ Deno.test("S60 the first failure of an inner close is disconnect's", async () =>
   good.finish();
 });
 
-Deno.test("S61 bound after: disconnected at once", async () => {
+Deno.test("S61 a channel that is bound after disconnect is disconnected at once", async () => {
   const disconnector = new Disconnector<number>();
   await disconnector.disconnect();
   const raw = new RawChannel<number>();
@@ -157,7 +157,7 @@ Deno.test("S61 bound after: disconnected at once", async () => {
   assertEquals(raw.out, ["done"]);
 });
 
-Deno.test("an AbortSignal disconnects, before and after", async () => {
+Deno.test("an AbortSignal disconnects, whether it aborts before or after binding", async () => {
   const controller = new AbortController();
   const disconnector = new Disconnector<number>({ signal: controller.signal });
   const raw = new RawChannel<number>();
@@ -170,7 +170,7 @@ Deno.test("an AbortSignal disconnects, before and after", async () => {
   assert(new Disconnector({ signal: controller.signal }).isDisconnected);
 });
 
-Deno.test("disconnect aborts the signal, and releases the one it was given", async () => {
+Deno.test("disconnect aborts its signal, and removes its listener from the given one", async () => {
   const controller = new AbortController();
   const disconnector = new Disconnector<number>({ signal: controller.signal });
   let aborted = 0;
@@ -181,7 +181,7 @@ Deno.test("disconnect aborts the signal, and releases the one it was given", asy
   assertEquals((disconnector.signal.reason as Error).name, "AbortError");
 });
 
-Deno.test("a channel that has ended is released", async () => {
+Deno.test("the Disconnector releases a channel that has ended", async () => {
   const { raw, disconnector, channel } = open();
   await channel.sink.close();
   await microtasks();
@@ -189,7 +189,7 @@ Deno.test("a channel that has ended is released", async () => {
   assertEquals(raw.out, ["done"]);
 });
 
-Deno.test("disconnect and bind in a callback of disconnect: one promise, and every channel is disconnected", async () => {
+Deno.test("disconnect and bind in a callback of disconnect: there is one promise, and every channel is disconnected", async () => {
   const disconnector = new Disconnector<number>();
   const [first, second] = [channelPair<number>({ sync: true }), channelPair<number>()];
   disconnector.transformChannel(first.local);
@@ -208,7 +208,7 @@ Deno.test("disconnect and bind in a callback of disconnect: one promise, and eve
   assertEquals((await second.foreign.stream.next()).done, true);
 });
 
-Deno.test("a signal that lives on keeps no listener of a Disconnector without live channels", async () => {
+Deno.test("a Disconnector without live channels leaves no listener on a signal", async () => {
   const { signal, count } = countingSignal();
   const ended:
     ((ends: { local: StreamChannel<number>; foreign: StreamChannel<number> }) => void)[] = [
@@ -230,7 +230,7 @@ Deno.test("a signal that lives on keeps no listener of a Disconnector without li
   assertEquals(count(), 0);
 });
 
-Deno.test("a channel that is bound after others have ended is disconnected by the signal", async () => {
+Deno.test("a signal disconnects a channel that is bound after others have ended", async () => {
   const { controller, signal, count } = countingSignal();
   const disconnector = new Disconnector<number>({ signal });
   const first = channelPair<number>();
@@ -243,7 +243,7 @@ Deno.test("a channel that is bound after others have ended is disconnected by th
   assertEquals(count(), 0);
 });
 
-Deno.test("an AbortSignal that aborts while there is no channel", async () => {
+Deno.test("an AbortSignal may abort while there is no channel", async () => {
   const controller = new AbortController();
   const disconnector = new Disconnector<number>({ signal: controller.signal });
   let aborted = 0;

@@ -9,20 +9,20 @@ import {
 import { microtasks, settled } from "../support/events.ts";
 import { CountingSignal } from "../support/leaks.ts";
 
-Deno.test("invalidState is a DOMException of that name", () => {
+Deno.test("invalidState is a DOMException with that name", () => {
   const error = invalidState("Cannot read: closed");
   assert(error instanceof DOMException);
   assertEquals([error.name, error.message], ["InvalidStateError", "Cannot read: closed"]);
 });
 
-Deno.test("preHandled: the same promise, whose rejection need not be handled", async () => {
+Deno.test("preHandled: it returns the same promise, whose rejection need not be handled", async () => {
   const promise = Promise.reject(new Error("not handled"));
   assert(preHandled(promise) === promise);
   await microtasks();
   assertEquals(ignore(), undefined);
 });
 
-Deno.test("a promise with its two functions; its rejection counts as handled", async () => {
+Deno.test("a promise with its two functions: its rejection counts as handled", async () => {
   const fulfilled = new Deferred<number>();
   fulfilled.resolve(1);
   fulfilled.reject(new Error("too late"));
@@ -34,7 +34,7 @@ Deno.test("a promise with its two functions; its rejection counts as handled", a
   assertStrictEquals(await assertRejects(() => rejected.promise), error);
 });
 
-Deno.test("abortable: what the promise gives, and no listener is left", async () => {
+Deno.test("abortable: it settles like the promise, and leaves no listener", async () => {
   const signal = new CountingSignal();
   const value = abortable(Promise.resolve(1), signal as AbortSignal);
   assertEquals([await value, signal.listeners], [1, 0]);
@@ -42,7 +42,7 @@ Deno.test("abortable: what the promise gives, and no listener is left", async ()
   assertEquals([await failing.catch((it) => it), signal.listeners], ["no", 0]);
 });
 
-Deno.test("abortable: the reason of a signal that aborts before, which is reported once", async () => {
+Deno.test("abortable: it rejects with the reason of a signal that aborts first, once", async () => {
   const controller = new AbortController();
   let told = 0;
   const waiting = abortable(new Promise(() => {}), controller.signal, () => told++);

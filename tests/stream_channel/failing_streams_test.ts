@@ -11,7 +11,7 @@ import { microtasks, record, settled } from "../support/events.ts";
 import { turn } from "../support/turns.ts";
 import { deferred } from "../support/promises.ts";
 
-/** Two Web Streams, and what was done to them. */
+/** Two Web Streams, and the calls on them. */
 class Halves {
   readonly told: unknown[] = [];
   readonly readable: ReadableStream<string>;
@@ -50,7 +50,7 @@ class Halves {
   }
 }
 
-/** The error that a promise rejects with at once; fails where it is still pending. */
+/** Returns the error that a promise rejects with at once; fails if the promise is still pending. */
 async function rejection(promise: Promise<unknown>): Promise<unknown> {
   for (let i = 0; i < 10 && !await settled(promise); i++);
   assert(await settled(promise), "still pending");
@@ -59,7 +59,7 @@ async function rejection(promise: Promise<unknown>): Promise<unknown> {
 
 const ERROR = new Error("mine");
 
-Deno.test("a writable that fails: done and close reject with its error, flush as well", async () => {
+Deno.test("a writable that fails: done, close and flush reject with its error", async () => {
   const failures: UnderlyingSink<string>[] = [
     { write: () => Promise.reject(ERROR) },
     {
@@ -87,12 +87,12 @@ Deno.test("a writable that fails while nothing is written: done rejects with its
   assertStrictEquals(await rejection(sink.done), ERROR);
 });
 
-Deno.test("a writable that can't close: close rejects with its error", async () => {
+Deno.test("a writable that cannot close: close rejects with its error", async () => {
   const { sink } = StreamChannel.from(new Halves({ close: () => Promise.reject(ERROR) }));
   assertStrictEquals(await rejection(sink.close()), ERROR);
 });
 
-Deno.test("a writable that can't abort: done rejects with the error that was added", async () => {
+Deno.test("a writable that cannot abort: done rejects with the added error", async () => {
   const { sink } = StreamChannel.from(
     new Halves({ abort: () => Promise.reject(new Error("not mine")) }),
   );
@@ -108,7 +108,7 @@ Deno.test("a writable that fails: the sink's own view errors with its error", as
   assertStrictEquals(await rejection(writer.closed), ERROR);
 });
 
-Deno.test("a writable that fails: the readable half still gives what it has", async () => {
+Deno.test("a writable that fails: the readable half still delivers its values", async () => {
   const halves = new Halves();
   const channel = StreamChannel.from(halves);
   halves.failWritable(ERROR);
@@ -134,7 +134,7 @@ Deno.test("a writable that fails, with guarantees: both ends notice", async () =
   assertFalse(channel.sink.add("late"));
 });
 
-Deno.test("an error added, with guarantees: both ends notice", async () => {
+Deno.test("an added error, with guarantees: both ends notice", async () => {
   const halves = new Halves();
   const channel = withGuarantees(halves);
   const { events } = record(channel.stream);
@@ -179,7 +179,7 @@ const FAILURES: Readonly<Record<string, Way>> = {
 for (const [name, fail] of Object.entries(FAILURES)) {
   for (const first of [true, false]) {
     const place = first ? "one" : "other";
-    Deno.test(`pipe, ${name} on ${place}: it rejects, both ends notice`, async () => {
+    Deno.test(`pipe, ${name} on ${place}: it rejects, and both ends notice`, async () => {
       const halves = new Halves();
       const { local, foreign } = channelPair<string>();
       const channel = StreamChannel.from(halves);
@@ -213,7 +213,7 @@ Deno.test("pipe between two pairs of Web Streams: one failure ends all four halv
   }
 });
 
-Deno.test("pipe into a writable that fails on a message: it rejects, not only stops", async () => {
+Deno.test("pipe into a writable that fails on a message rejects", async () => {
   const { local, foreign } = channelPair<string>();
   const piped = foreign.pipe(
     StreamChannel.from(new Halves({ write: () => Promise.reject(ERROR) })),
@@ -224,7 +224,7 @@ Deno.test("pipe into a writable that fails on a message: it rejects, not only st
   assertFalse(local.sink.add("late"));
 });
 
-Deno.test("pipe: an end of one direction leaves the other one as it is", async () => {
+Deno.test("pipe: the end of one direction does not affect the other one", async () => {
   const [a, b] = [new Halves(), new Halves()];
   const piped = StreamChannel.from(a).pipe(StreamChannel.from(b));
   a.end();
@@ -240,7 +240,7 @@ Deno.test("close with unread input settles; the kept values are delivered, then 
   const chunk = "x".repeat(1000);
   let given = 0;
   const { promise: closed, resolve: ended } = deferred();
-  // As a socket: its closing handshake is done when all its input was read.
+  // Like a socket: its closing handshake completes when all its input has been read.
   const channel = StreamChannel.from<string, string>({
     readable: new ReadableStream({
       pull(controller) {
@@ -262,11 +262,11 @@ Deno.test("close with unread input settles; the kept values are delivered, then 
     for await (const _ of channel.stream) received++;
   }, DOMException);
   assertEquals(error.name, "InvalidStateError");
-  // Strings count two bytes a unit.
+  // Strings count two bytes per code unit.
   assert(received > 30 && received < 2000, `${received} kept`);
 });
 
-Deno.test("close with a paused listener: it keeps its backpressure and loses nothing", async () => {
+Deno.test("close with a paused listener keeps the backpressure and loses nothing", async () => {
   let given = 0;
   const channel = StreamChannel.from<Uint8Array, Uint8Array>({
     readable: new ReadableStream({

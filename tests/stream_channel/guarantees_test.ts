@@ -1,6 +1,6 @@
 /*
  * C76, C77: an inner broadcast stream. A ChannelStream has one reader in its life (S1), so there is
- * no broadcast; what arrives before anybody listens is tested below under the same ids.
+ * no broadcast; the tests below with the same ids cover values that arrive before the first listener.
  */
 
 import { assert, assertEquals, assertFalse, assertRejects, assertStrictEquals } from "@std/assert";
@@ -8,7 +8,7 @@ import { channelPair, withCloseGuarantee, withGuarantees } from "../../src/strea
 import { assertInvalidState, microtasks, record, settled } from "../support/events.ts";
 import { OpenSource, RawChannel } from "./raw_channel.ts";
 
-Deno.test("C76 values from before the first listener are all delivered", async () => {
+Deno.test("C76 values that arrive before the first listener are all delivered", async () => {
   const raw = new RawChannel<number>();
   const channel = withGuarantees(raw);
   [1, 2, 3].forEach((value) => raw.in.add(value));
@@ -19,7 +19,7 @@ Deno.test("C76 values from before the first listener are all delivered", async (
   assertEquals(events, [1, 2, 3, "done"]);
 });
 
-Deno.test("C77 S16 guarantee 1: a second listen throws, also when the first has ended", async () => {
+Deno.test("C77 S16 guarantee 1: a second listen throws, also after the first has ended", async () => {
   const raw = new RawChannel<number>();
   const channel = withGuarantees(raw);
   const { subscription } = record(channel.stream);
@@ -29,7 +29,7 @@ Deno.test("C77 S16 guarantee 1: a second listen throws, also when the first has 
   assertInvalidState(() => channel.stream.listen(() => {}));
 });
 
-Deno.test("C78 S17 guarantee 2: closing on the second of three waiting values gives two, then done", async () => {
+Deno.test("C78 S17 guarantee 2: closing on the second of three queued values delivers two, then done", async () => {
   const raw = new RawChannel<number>();
   const channel = withGuarantees(raw);
   [1, 2, 3].forEach((value) => raw.in.add(value));
@@ -42,7 +42,7 @@ Deno.test("C78 S17 guarantee 2: closing on the second of three waiting values gi
   assertEquals(events, [1, 2, "done"]);
 });
 
-Deno.test("C79 (changed) S18 guarantee 3: after the end the sink drops; close releases the inner sink", async () => {
+Deno.test("C79 (changed) S18 guarantee 3: after the end the sink drops values; close releases the inner sink", async () => {
   const raw = new RawChannel<number>();
   const channel = withGuarantees(raw);
   raw.in.end();
@@ -61,7 +61,7 @@ Deno.test("C80 S20 guarantee 5: a reader that left has no effect on the sink", a
   assertEquals(raw.out, [1, 2, 3, "done"]);
 });
 
-Deno.test("C81 (changed) S28 guarantee 5: a reader that left doesn't hide the end", async () => {
+Deno.test("C81 (changed) S28 guarantee 5: a reader that left does not hide the end", async () => {
   const raw = new RawChannel<number>();
   const channel = withGuarantees(raw);
   channel.stream.listen(() => {}).cancel();
@@ -73,14 +73,14 @@ Deno.test("C81 (changed) S28 guarantee 5: a reader that left doesn't hide the en
   assertEquals(raw.out, ["done"]);
 });
 
-Deno.test("C82 (changed) S21 guarantee 6: an error goes to the inner sink", () => {
+Deno.test("C82 (changed) S21 guarantee 6: an error is added to the inner sink", () => {
   const raw = new RawChannel<number>();
   const error = new Error("told");
   withGuarantees(raw).sink.addError(error);
   assertEquals(raw.out, [["error", error]]);
 });
 
-Deno.test("C83 the end of the inner stream settles done, before the outer stream's end", async () => {
+Deno.test("C83 the end of the inner stream settles done before the outer stream ends", async () => {
   const raw = new RawChannel<number>();
   const channel = withGuarantees(raw);
   let dropped: boolean | undefined;
@@ -90,7 +90,7 @@ Deno.test("C83 the end of the inner stream settles done, before the outer stream
   assertEquals(dropped, true);
 });
 
-Deno.test("S19 S25 guarantee 4: the end is noticed although there is no listener", async () => {
+Deno.test("S19 S25 guarantee 4: the end is noticed even if there is no listener", async () => {
   const raw = new RawChannel<number>();
   const channel = withGuarantees(raw);
   raw.in.end();
@@ -100,7 +100,7 @@ Deno.test("S19 S25 guarantee 4: the end is noticed although there is no listener
   assertEquals(record(channel.stream).events, []);
 });
 
-Deno.test("C84 after close: add, addError and addStream throw", async () => {
+Deno.test("C84 after close, add, addError and addStream throw", async () => {
   const { sink } = withGuarantees(new RawChannel<number>());
   await sink.close();
   assertInvalidState(() => sink.add(1));
@@ -108,7 +108,7 @@ Deno.test("C84 after close: add, addError and addStream throw", async () => {
   assertInvalidState(() => sink.addStream([1]));
 });
 
-Deno.test("C85 during addStream: add, addError, addStream and close throw", async () => {
+Deno.test("C85 during addStream, add, addError, addStream and close throw", async () => {
   const raw = new RawChannel<number>();
   const { sink } = withGuarantees(raw);
   const source = new OpenSource<number>();
@@ -122,7 +122,7 @@ Deno.test("C85 during addStream: add, addError, addStream and close throw", asyn
   assert(source.cancelled);
 });
 
-Deno.test("C86 C88 errors not allowed: done rejects with it, the inner sink ends empty", async () => {
+Deno.test("C86 C88 errors not allowed: done rejects with the error, and the inner sink ends empty", async () => {
   const raw = new RawChannel<number>();
   const { sink } = withGuarantees(raw, { allowSinkErrors: false });
   const error = new Error("mine");
@@ -131,7 +131,7 @@ Deno.test("C86 C88 errors not allowed: done rejects with it, the inner sink ends
   assertEquals(raw.out, ["done"]);
 });
 
-Deno.test("C87 errors not allowed: the stream ends after the value on which it was added", async () => {
+Deno.test("C87 errors not allowed: the stream ends after the value during which the error was added", async () => {
   const raw = new RawChannel<number>();
   const { stream, sink } = withGuarantees(raw, { allowSinkErrors: false });
   [1, 2, 3].forEach((value) => raw.in.add(value));
@@ -159,7 +159,7 @@ Deno.test("C89 (changed) errors not allowed: a source that fails rejects addStre
   assertFalse(sink.add(1));
 });
 
-Deno.test("S29 done follows the inner close, although the stream has ended", async () => {
+Deno.test("S29 done follows the inner close, even if the stream has ended", async () => {
   const raw = new RawChannel<number>({ holdClose: true });
   const channel = withGuarantees(raw);
   const closed = channel.sink.close();
@@ -170,7 +170,7 @@ Deno.test("S29 done follows the inner close, although the stream has ended", asy
   await closed;
 });
 
-Deno.test("S30 S31 what came before close is lost; the listener is notified of the end at once", async () => {
+Deno.test("S30 S31 messages from before close are lost; the listener is notified of the end at once", async () => {
   const raw = new RawChannel<number>({ holdClose: true });
   const channel = withGuarantees(raw);
   raw.in.add(1);
@@ -181,7 +181,7 @@ Deno.test("S30 S31 what came before close is lost; the listener is notified of t
   assertEquals(events, ["done"]);
 });
 
-Deno.test("S26 pausing pauses the inner stream, with one message in between", async () => {
+Deno.test("S26 pausing pauses the inner stream, and the channel holds one message", async () => {
   const raw = new RawChannel<string>();
   const channel = withGuarantees(raw);
   const { events, subscription } = record(channel.stream);
@@ -195,7 +195,7 @@ Deno.test("S26 pausing pauses the inner stream, with one message in between", as
   assertEquals(raw.told, ["pause", "resume"]);
 });
 
-Deno.test("the inner sink's room, buffered amount and flush show through", async () => {
+Deno.test("ready, bufferedAmount and flush are the inner sink's", async () => {
   const raw = new RawChannel<string>();
   const { sink } = withGuarantees(raw);
   assertStrictEquals(sink.ready, raw.sink.ready);
@@ -210,7 +210,7 @@ Deno.test("the inner sink's room, buffered amount and flush show through", async
   await flushed;
 });
 
-Deno.test("the inner sink drops: add gives false, and the channel counts as over", async () => {
+Deno.test("if the inner sink drops a value, add returns false and the channel counts as ended", async () => {
   const raw = new RawChannel<string>();
   const { sink } = withGuarantees(raw);
   raw.control.disconnect();
@@ -219,7 +219,7 @@ Deno.test("the inner sink drops: add gives false, and the channel counts as over
   await sink.done;
 });
 
-Deno.test("an error of the inner stream is given once, then the end", async () => {
+Deno.test("an error of the inner stream is reported once, then the end", async () => {
   const raw = new RawChannel<number>();
   const channel = withGuarantees(raw);
   const error = new Error("inner");
@@ -230,7 +230,7 @@ Deno.test("an error of the inner stream is given once, then the end", async () =
   await channel.sink.done;
 });
 
-Deno.test("the inner done rejects: so does the outer, also when its stream ended before", async () => {
+Deno.test("if the inner done rejects, the outer one does too, even if its stream has ended", async () => {
   const error = new Error("mine");
   const { local, foreign } = channelPair<number>({ allowForeignErrors: false });
   const channel = withGuarantees(foreign);
@@ -239,7 +239,7 @@ Deno.test("the inner done rejects: so does the outer, also when its stream ended
   assertEquals((await local.stream.next()).done, true);
 });
 
-Deno.test("over { readable, writable }: guaranteed both ways, and released when closed", async () => {
+Deno.test("over { readable, writable }: the guarantees hold in both directions, and close releases both", async () => {
   const incoming = new TransformStream<string, string>();
   const outgoing = new TransformStream<string, string>();
   const channel = withGuarantees({ readable: incoming.readable, writable: outgoing.writable });
@@ -256,14 +256,14 @@ Deno.test("over { readable, writable }: guaranteed both ways, and released when 
   assertEquals((await channel.stream.next()).done, true);
 });
 
-Deno.test("S7 close settles over Web Streams whose two halves hold each other up", async () => {
+Deno.test("S7 close settles over Web Streams whose two halves block each other", async () => {
   const channel = withGuarantees(new TransformStream<string, string>());
   for (let i = 0; i < 100; i++) channel.sink.add("x".repeat(10_000));
   await channel.sink.close();
   await channel.sink.done;
 });
 
-// Ten steps of a microtask each, on the stream and on the sink, which lose guarantee 2.
+// Delays each value by ten microtasks. On the stream and the sink, this breaks guarantee 2.
 function delayed<T>(): TransformStream<T, T> {
   return new TransformStream<T, T>({
     transform: async (value, controller) => {
@@ -289,7 +289,7 @@ function far(): {
   return { local, channel: withCloseGuarantee({ readable, writable }) };
 }
 
-Deno.test("C90 close guarantee: closing on the second of three delayed values gives two, then done", async () => {
+Deno.test("C90 close guarantee: closing on the second of three delayed values delivers two, then done", async () => {
   const { local, channel } = far();
   [1, 2, 3].forEach((value) => local.sink.add(value));
   const events: unknown[] = [];
@@ -304,7 +304,7 @@ Deno.test("C90 close guarantee: closing on the second of three delayed values gi
   assertEquals(events, [1, 2]);
 });
 
-Deno.test("C91 close guarantee: closed before listening, the listener is notified of the end, once", async () => {
+Deno.test("C91 close guarantee: if closed before listening, the listener is notified of the end once", async () => {
   const { local, channel } = far();
   channel.sink.close();
   [1, 2, 3].forEach((value) => local.sink.add(value));
@@ -315,7 +315,7 @@ Deno.test("C91 close guarantee: closed before listening, the listener is notifie
   assertEquals(events, ["done"]);
 });
 
-Deno.test("S37 S38 close guarantee: the inner sink is closed first; the rest is left as it is", () => {
+Deno.test("S37 S38 close guarantee: the inner sink is closed first; everything else is unchanged", () => {
   const raw = new RawChannel<number>();
   const channel = withCloseGuarantee(raw);
   raw.in.end();
@@ -324,7 +324,7 @@ Deno.test("S37 S38 close guarantee: the inner sink is closed first; the rest is 
   assertEquals(raw.out, [1, "done"]);
 });
 
-Deno.test("room: the stream's end wakes the callers that wait for it, in any state of the inner sink", async () => {
+Deno.test("ready: the stream's end wakes the callers that wait for it, in any state of the inner sink", async () => {
   const raw = new RawChannel<number>();
   raw.bufferedAmount = 10;
   const { sink } = withGuarantees(raw);

@@ -1,4 +1,4 @@
-/** What an `addStream` and a `flush` reject with when the peer closes first, and sources that are none. */
+/** The errors of `addStream` and `flush` if the peer closes first, and values that are not sources. */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { channelPair } from "../../src/stream_channel/channel_pair.ts";
@@ -40,7 +40,7 @@ const ENDINGS: readonly { args: [code?: number, reason?: string]; text: string }
 
 for (const [name, wrap] of Object.entries(wrappers)) {
   for (const { args, text } of ENDINGS) {
-    Deno.test(`the peer closes with ${args[0]} during addStream, ${name}: the error says so`, async () => {
+    Deno.test(`the peer closes with ${args[0]} during addStream, ${name}: the error has the code`, async () => {
       const { client, server } = webSocketChannelPair();
       const { sink } = wrap(client);
       const source = new OpenSource<string>();
@@ -57,7 +57,7 @@ for (const [name, wrap] of Object.entries(wrappers)) {
   }
 }
 
-Deno.test("the peer closes with a reason while bytes wait: the error says it, and what was dropped", async () => {
+Deno.test("the peer closes with a reason while bytes are queued: the error has the reason and the dropped bytes", async () => {
   const socket = new FakeWebSocket();
   const { sink, closed } = WebSocketChannel.from(socket);
   sink.add("12345");
@@ -69,7 +69,7 @@ Deno.test("the peer closes with a reason while bytes wait: the error says it, an
   assertEquals(await assertRejects(() => flushed, Error, text), (await closed).error);
 });
 
-Deno.test("bytes that wait when the peer only answered our Close: the error doesn't blame the peer", async () => {
+Deno.test("bytes are queued while the peer answers our Close: the error does not blame the peer", async () => {
   const socket = new FakeWebSocket();
   const { sink, closed } = WebSocketChannel.from(socket);
   sink.add("12345");
@@ -81,7 +81,7 @@ Deno.test("bytes that wait when the peer only answered our Close: the error does
   assertEquals(await assertRejects(() => flushed, Error, text), (await closed).error);
 });
 
-Deno.test("addStream during an own terminate names no peer", async () => {
+Deno.test("addStream during an own terminate: the error does not mention the peer", async () => {
   const { client } = webSocketChannelPair();
   await client.ready;
   const adding = client.sink.addStream(new OpenSource<string>());
@@ -113,7 +113,7 @@ const channels: Record<string, () => StreamChannel<unknown, string>> = {
 };
 
 for (const [name, open] of Object.entries(channels)) {
-  Deno.test(`addStream of a value that is no source, ${name}: a TypeError, and the channel stays usable`, () => {
+  Deno.test(`addStream of a value that is not a source, ${name}: a TypeError, and the channel stays usable`, () => {
     const { sink } = open();
     for (const [source, text] of WRONG) {
       const error = assertThrows(
@@ -128,8 +128,8 @@ for (const [name, open] of Object.entries(channels)) {
   });
 }
 
-Deno.test("addStream: types refuse a text", () => {
+Deno.test("addStream: the types reject a string", () => {
   const { local } = channelPair<string>();
-  // @ts-expect-error: a text is one message
+  // @ts-expect-error: a string is one message
   assertThrows(() => void local.sink.addStream("abc"), TypeError);
 });

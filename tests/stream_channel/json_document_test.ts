@@ -20,14 +20,14 @@ import { microtasks, record } from "../support/events.ts";
 import { assertNoUncaught } from "../support/unhandled.ts";
 import { RawChannel } from "./raw_channel.ts";
 
-Deno.test("C126 a document that comes is a value", async () => {
+Deno.test("C126 an incoming document becomes a value", async () => {
   const raw = new RawChannel<string>();
   const channel = jsonDocument.transformChannel(raw);
   raw.in.add('{"foo": "bar"}');
   assertEquals(await channel.stream.next(), { done: false, value: { foo: "bar" } });
 });
 
-Deno.test("C127 a value that goes is a document", async () => {
+Deno.test("C127 an outgoing value becomes a document", async () => {
   const raw = new RawChannel<JsonText, string>();
   const channel = jsonDocument.transformChannel(raw);
   for (const value of [{ foo: "bar" }, null, [1, "é"], "", 0, { toJSON: () => 7 }]) {
@@ -57,7 +57,7 @@ Deno.test("C128 (changed) a malformed document fails the stream, then closes the
   }
 });
 
-Deno.test("C129 a value without JSON: add throws a TypeError, nothing is sent, the channel lives", () => {
+Deno.test("C129 a value without JSON: add throws a TypeError, nothing is sent, and the channel stays usable", () => {
   const raw = new RawChannel<string>();
   const { sink } = jsonDocument.transformChannel(raw);
   const cycle: { self?: unknown } = {};
@@ -77,7 +77,7 @@ Deno.test("C129 a value without JSON: add throws a TypeError, nothing is sent, t
   assertThrows(() => sink.add(undefined), TypeError, "JSON has no undefined");
 });
 
-Deno.test("skip: malformed documents are left out", async () => {
+Deno.test("skip: malformed documents are skipped", async () => {
   const raw = new RawChannel<JsonText>();
   const channel = jsonDocument({ malformed: "skip" }).transformChannel(raw);
   const { events } = record(channel.stream);
@@ -88,7 +88,7 @@ Deno.test("skip: malformed documents are left out", async () => {
   assertEquals(raw.out, []);
 });
 
-Deno.test("a function: its result takes the place of a malformed document", async () => {
+Deno.test("a function: its result replaces a malformed document", async () => {
   const raw = new RawChannel<JsonText>();
   const channel = jsonDocument({
     malformed: (text, error) => ({ text, name: (error as Error).name }),
@@ -99,7 +99,7 @@ Deno.test("a function: its result takes the place of a malformed document", asyn
   assertEquals(events, [1, { text: "{", name: "MalformedJsonError" }, 2]);
 });
 
-Deno.test("a function that throws fails the stream with what it threw", async () => {
+Deno.test("a function that throws fails the stream with its error", async () => {
   const raw = new RawChannel<JsonText>();
   const error = new Error("mine");
   const channel = jsonDocument({
@@ -112,7 +112,7 @@ Deno.test("a function that throws fails the stream with what it threw", async ()
   assertEquals(raw.out, [["error", error], "done"]);
 });
 
-/** A schema of `{ n: number }` as a Standard Schema library would make it. */
+/** A schema of `{ n: number }`, as Standard Schema libraries provide it. */
 function numberSchema(later = false): StandardSchema<{ n: string }, { n: number }> {
   const validate = (value: unknown): StandardResult<{ n: number }> => {
     const n = Number((value as { n?: unknown } | null)?.n);
@@ -128,7 +128,7 @@ function numberSchema(later = false): StandardSchema<{ n: string }, { n: number 
   };
 }
 
-Deno.test("a schema types and validates what arrives", async () => {
+Deno.test("a schema types and validates incoming values", async () => {
   const { local, foreign } = channelPair<string>();
   const channel: StreamChannel<{ n: number }, unknown> = local.transform(
     jsonDocument({ incoming: numberSchema() }),
@@ -142,7 +142,7 @@ Deno.test("a schema types and validates what arrives", async () => {
   assertStrictEquals(await assertRejects(() => foreign.stream.next()), error);
 });
 
-Deno.test("an asynchronous schema: messages keep their order, one at a time", async () => {
+Deno.test("an asynchronous schema validates messages in order, one at a time", async () => {
   const raw = new RawChannel<JsonText>();
   const channel = jsonDocument({ incoming: numberSchema(true), malformed: "skip" })
     .transformChannel(raw);
@@ -153,7 +153,7 @@ Deno.test("an asynchronous schema: messages keep their order, one at a time", as
   assertEquals(events, [{ n: 1 }, { n: 2 }, { n: 3 }, "done"]);
 });
 
-Deno.test("an asynchronous schema that rejects: the stream fails", async () => {
+Deno.test("an asynchronous schema that rejects fails the stream", async () => {
   const raw = new RawChannel<JsonText>();
   const channel = jsonDocument({ incoming: numberSchema(true) }).transformChannel(raw);
   raw.in.add('{"n":"x"}');
@@ -163,7 +163,7 @@ Deno.test("an asynchronous schema that rejects: the stream fails", async () => {
   assertEquals(raw.out, [["error", error], "done"]);
 });
 
-Deno.test("a schema types, turns and validates outgoing messages", () => {
+Deno.test("a schema types, transforms and validates outgoing messages", () => {
   const raw = new RawChannel<JsonText, string>();
   const { sink } = jsonDocument({ outgoing: numberSchema() }).transformChannel(raw);
   sink.add({ n: "5" });
@@ -179,7 +179,7 @@ Deno.test("a schema types, turns and validates outgoing messages", () => {
   assertThrows(() => late.sink.add({ n: "5" }), TypeError, "the schema is asynchronous");
 });
 
-Deno.test("addStream of a value without JSON: rejects, and the error goes to the inner sink", async () => {
+Deno.test("addStream of a value without JSON rejects, and the error is added to the inner sink", async () => {
   const raw = new RawChannel<string>({ takeErrors: false });
   const { sink } = jsonDocument.transformChannel(raw);
   const error = await assertRejects(() => sink.addStream([1, 2n, 3]), TypeError);
@@ -187,7 +187,7 @@ Deno.test("addStream of a value without JSON: rejects, and the error goes to the
   assertEquals(raw.out, ["1", ["abort", error]]);
 });
 
-Deno.test("an asynchronous schema for outgoing messages, that rejects: add throws, nothing else happens", async () => {
+Deno.test("an asynchronous schema that rejects outgoing messages: add throws, and nothing else changes", async () => {
   const outgoing: StandardSchema<number, number> = {
     "~standard": { version: 1, vendor: "test", validate: () => Promise.reject(new Error("late")) },
   };
@@ -197,7 +197,7 @@ Deno.test("an asynchronous schema for outgoing messages, that rejects: add throw
   });
 });
 
-Deno.test("jsonDocument: a schema in place of the options is answered with the option to give", () => {
+Deno.test("jsonDocument: the error about a schema in place of the options names the option to use", () => {
   const schemas = [numberSchema(), Object.assign(() => {}, numberSchema())];
   for (const schema of schemas) {
     const error = assertThrows(() => jsonDocument(schema as never), TypeError);

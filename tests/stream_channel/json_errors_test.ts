@@ -2,7 +2,7 @@ import { assert, assertEquals, assertFalse, assertStrictEquals, assertThrows } f
 import { findJsonFault, issuesOf, ValidationError } from "../../src/stream_channel/json_errors.ts";
 import { seededRandom } from "../support/random.ts";
 
-Deno.test("the place of a fault, and what JSON allows there", () => {
+Deno.test("a fault is reported with its position, and with what JSON allows there", () => {
   const inString = 'a character of a string or its closing "';
   const cases: [text: string, position: number, expected: string][] = [
     ["", 0, "a value"],
@@ -34,7 +34,7 @@ Deno.test("the place of a fault, and what JSON allows there", () => {
   }
 });
 
-Deno.test("no fault in what is JSON", () => {
+Deno.test("valid JSON has no fault", () => {
   for (
     const text of ["0", "-0.5e+7", '""', " [ ] ", '{"a":[{}],"":null}', '"\\u00e9\\"\\\\"', "true"]
   ) {
@@ -42,7 +42,7 @@ Deno.test("no fault in what is JSON", () => {
   }
 });
 
-Deno.test("fuzz: a fault is found exactly where JSON.parse finds one", () => {
+Deno.test("fuzz: it finds a fault if and only if JSON.parse does", () => {
   const random = seededRandom();
   const pieces = [
     ...["{", "}", "[", "]", ",", ":", '"', "\\", "\\n", "\\u0041", "true", "null", "fals", "e"],
@@ -57,7 +57,7 @@ Deno.test("fuzz: a fault is found exactly where JSON.parse finds one", () => {
   }
 });
 
-Deno.test("depth is no trouble, nor is length", () => {
+Deno.test("deep and long documents are supported", () => {
   const depth = 1_000_000;
   assertEquals(findJsonFault("[".repeat(depth)), { position: depth, expected: "a value or ]" });
   assertEquals(findJsonFault("[".repeat(depth) + "]".repeat(depth)), null);
@@ -74,7 +74,7 @@ function parses(text: string): boolean {
   }
 }
 
-Deno.test("a ValidationError names the first issue, its place, and the number of issues", () => {
+Deno.test("a ValidationError names the first issue, its position, and the number of issues", () => {
   const issues = [
     { message: "Required", path: ["user", { key: "name" }, 0] },
     { message: "Too long" },
@@ -90,7 +90,7 @@ Deno.test("a ValidationError names the first issue, its place, and the number of
   assertFalse("closeCode" in own && own.closeCode !== undefined);
 });
 
-Deno.test("a ValidationError of issues that aren't as they should be", () => {
+Deno.test("a ValidationError of malformed issues", () => {
   const textOf = (issues: unknown): string =>
     new ValidationError("Cannot send", issues as []).message;
   assertEquals(textOf([]), "Cannot send: the value is not valid");
@@ -104,7 +104,7 @@ Deno.test("a ValidationError of issues that aren't as they should be", () => {
   assertEquals(textOf([throwing, 1]), "Cannot send: the value is not valid (2 issues)");
 });
 
-Deno.test("issuesOf: a value, issues, or an error; nothing is valid by accident", () => {
+Deno.test("issuesOf: it returns a value, issues, or an error; nothing is valid by accident", () => {
   assertEquals(issuesOf({ value: undefined }), null);
   assertEquals(issuesOf({ value: 1, issues: undefined }), null);
   assertEquals(issuesOf({ issues: [] }), []);

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertFalse, assertStrictEquals, assertThrows } from "@std/assert";
 import { encodeJson, findUnsendable, whyNoJson } from "../../src/stream_channel/json_value.ts";
 
-Deno.test("what has JSON is encoded as JSON.stringify does", () => {
+Deno.test("a value that has JSON is encoded as by JSON.stringify", () => {
   class Point {
     x = 1;
     #hidden = 2;
@@ -21,7 +21,7 @@ Deno.test("what has JSON is encoded as JSON.stringify does", () => {
   for (const value of values) assertEquals(encodeJson(value), JSON.stringify(value));
 });
 
-Deno.test("what JSON would change silently is refused, with the place and never the value", () => {
+Deno.test("a value that JSON would change silently is rejected; the error gives its position and never the value", () => {
   const cases: [value: unknown, why: string, place: string][] = [
     [undefined, "JSON has no undefined", "$"],
     [() => "hunter2", "JSON has no function", "$"],
@@ -56,14 +56,14 @@ Deno.test("what JSON would change silently is refused, with the place and never 
   }
 });
 
-Deno.test("a cycle is named; the same object twice is not a cycle", () => {
+Deno.test("the error names a cycle; the same object twice is not a cycle", () => {
   const cycle: { a: unknown[] } = { a: [] };
   cycle.a.push(1, cycle);
   const error = assertThrows(() => encodeJson({ cycle }), TypeError);
   assertEquals(error.message, "Cannot send: the value contains itself, at $.cycle.a[1]");
 });
 
-Deno.test("a cycle on many ways, and deep down, is found at once", () => {
+Deno.test("a cycle that is reached in many ways, or deep down, is found at once", () => {
   const many: unknown[] = [];
   many.push(many, many, many);
   assertThrows(() => encodeJson(many), TypeError, "contains itself, at $[0]");
@@ -90,7 +90,7 @@ Deno.test("a toJSON that is not enumerable, or that all objects inherit, is used
   }
 });
 
-Deno.test("what a toJSON or a getter throws is reported as that, and is the cause", () => {
+Deno.test("the error names a toJSON or a getter that throws, and has its error as the cause", () => {
   for (const cause of [new RangeError("mine"), new TypeError("mine"), "text"]) {
     const toJSON = (): never => {
       throw cause;
@@ -105,7 +105,7 @@ Deno.test("what a toJSON or a getter throws is reported as that, and is the caus
   }
 });
 
-Deno.test("what throws only once, or from a Proxy, is the cause", () => {
+Deno.test("an error that is thrown only once, or by a Proxy, is the cause", () => {
   let calls = 0;
   const cause = new Error("mine");
   const once = {
@@ -142,23 +142,23 @@ Deno.test("toJSON is called once, with the key", () => {
   assertEquals(calls, [[true, "a"], [true, "0"]]);
 });
 
-Deno.test("a toJSON that was added to a class of the platform is used", () => {
+Deno.test("a toJSON that was added to a platform's class is used", () => {
   const map = Object.assign(new Map([["a", 1]]), { toJSON: () => ["a", 1] });
   assertEquals(encodeJson({ map }), '{"map":["a",1]}');
 });
 
-Deno.test("a long place is cut", () => {
+Deno.test("a long position is shortened", () => {
   const error = assertThrows(() => encodeJson({ ["k".repeat(5000)]: { a: NaN } }), TypeError);
   assert(error.message.length < 200, error.message);
 });
 
-Deno.test("100,000 levels: the same value as JSON.stringify gives, or a TypeError", () => {
+Deno.test("100,000 levels: the same result as JSON.stringify, or a TypeError", () => {
   const deep = JSON.parse("[".repeat(100_000) + "]".repeat(100_000));
   let text: string | null = null;
   try {
     text = JSON.stringify(deep);
   } catch {
-    // This runtime can't.
+    // This runtime does not support so many levels.
   }
   if (text === null) assertThrows(() => encodeJson(deep), TypeError);
   else assertEquals(encodeJson(deep), text);
@@ -166,7 +166,7 @@ Deno.test("100,000 levels: the same value as JSON.stringify gives, or a TypeErro
   assertThrows(() => encodeJson(wrong), TypeError);
 });
 
-Deno.test("the first thing without JSON, in JSON.stringify's order", () => {
+Deno.test("the error names the first value without JSON, in JSON.stringify's order", () => {
   assertEquals(findUnsendable({ a: [1, { b: 1n }], c: NaN }), {
     what: "JSON has no bigint",
     place: "$.a[1].b",
@@ -177,7 +177,7 @@ Deno.test("the first thing without JSON, in JSON.stringify's order", () => {
   assertEquals(findUnsendable(thrower)?.what, "JSON has no function");
 });
 
-Deno.test("whyNoJson looks at a value itself, not inside", () => {
+Deno.test("whyNoJson checks only a value itself, not its content", () => {
   for (const value of [null, 1, "x", false, {}, [NaN], { a: 1n }, new Date(NaN)]) {
     assertEquals(whyNoJson(value), null);
   }

@@ -11,7 +11,7 @@ import {
 } from "../../src/stream_channel/loop_guard.ts";
 import { microtasks, settled } from "../support/events.ts";
 
-/** A guard whose time and turns are the test's. */
+/** A guard whose clock and turns the test controls. */
 class Rig {
   now = 0;
   readonly ends: (() => void)[] = [];
@@ -22,7 +22,7 @@ class Rig {
     afterOthers: (callback) => void this.turns.push(callback),
   });
 
-  /** How many of so many steps had nothing to wait for, each of which takes so long. */
+  /** Makes `count` steps of `ms` milliseconds, and returns how many did not have to wait. */
   steps(count: number, ms: number): number {
     let free = 0;
     for (let i = 0; i < count; i++) {
@@ -33,7 +33,7 @@ class Rig {
   }
 }
 
-Deno.test("loop guard: many steps in little time, and few steps, wait for nothing", () => {
+Deno.test("loop guard: many fast steps, or few slow ones, do not wait", () => {
   const it = new Rig();
   assertEquals(it.steps(10_000, 0.0005), 10_000);
   const slow = new Rig();
@@ -45,7 +45,7 @@ Deno.test("loop guard: many steps in little time, and few steps, wait for nothin
   assertEquals([it.turns, slow.turns], [[], []]);
 });
 
-Deno.test("loop guard: a loop that runs too long in a turn waits for the next turn, and so do the others", async () => {
+Deno.test("loop guard: a loop that runs too long in a turn waits for the next turn, and so do other loops", async () => {
   const it = new Rig();
   const free = it.steps(1000, 0.1);
   assert(free > 50 && free < 150, `${free}`);
@@ -62,7 +62,7 @@ Deno.test("loop guard: a loop that runs too long in a turn waits for the next tu
   assertStrictEquals(it.guard.after(promise), promise);
 });
 
-Deno.test("loop guard: what arrives after loops waits for those that wait for a turn", async () => {
+Deno.test("loop guard: messages that arrive after loops wait for the loops that wait for a turn", async () => {
   const it = new Rig();
   let called = 0;
   it.guard.afterLoops(() => called++);
@@ -80,7 +80,7 @@ Deno.test("loop guard: what arrives after loops waits for those that wait for a 
   assertEquals(called, 2);
 });
 
-Deno.test("loop guard: the process has one, which lets timers be called", async () => {
+Deno.test("loop guard: the process has one guard, which lets timers run", async () => {
   let called = false;
   setTimeout(() => called = true, 0);
   const start = performance.now();
@@ -88,7 +88,7 @@ Deno.test("loop guard: the process has one, which lets timers be called", async 
   assert(called);
 });
 
-/** Global objects that differ by what they log; nothing happens by itself. */
+/** Global objects that log their calls and run callbacks only when the test asks. */
 function globals(log: unknown[]): TurnGlobals & { run(): void } {
   let waiting: () => void = () => {};
   const keep = (name: string) => (callback: () => void, ...rest: unknown[]): string => {
@@ -118,7 +118,7 @@ class FakeMessageChannel {
   }
 }
 
-Deno.test("next turn: behind all microtasks, and before a later timer", async () => {
+Deno.test("next turn: it runs after all microtasks, and before a later timer", async () => {
   const order: string[] = [];
   await new Promise<void>((resolve) => {
     nextTurn(() => {
@@ -133,21 +133,21 @@ Deno.test("next turn: behind all microtasks, and before a later timer", async ()
   assertEquals(order, ["microtasks", "turn"]);
 });
 
-Deno.test("next turn: an immediate where there is one, but a timer on Deno", () => {
+Deno.test("next turn: it uses setImmediate if available, but a timer on Deno", () => {
   const log: unknown[] = [];
   const { run, ...platform } = globals(log);
   const cancel = chooseNextTurn(platform)(() => log.push("called"));
   run();
   cancel();
   assertEquals(log.splice(0), [["immediate"], "called", ["clear", "immediate"]]);
-  // What runs these tests elsewhere puts a `Deno` there.
+  // On other runtimes, the test runner defines a `Deno` global.
   chooseNextTurn({ ...platform, Deno: {} })(() => {});
   assertEquals(log.splice(0), [["immediate"]]);
   chooseNextTurn({ ...platform, Deno: { version: { deno: "2" } } })(() => {})();
   assertEquals(log.splice(0), [["timeout", 0], ["clear", "timeout"]]);
 });
 
-Deno.test("next turn: a message in browsers, each for one callback, and a timer where there is nothing", () => {
+Deno.test("next turn: in browsers it posts one message per callback; otherwise it uses a timer", () => {
   const log: unknown[] = [];
   const { setTimeout, clearTimeout, MessageChannel } = globals(log);
   const next = chooseNextTurn({ setTimeout, clearTimeout, MessageChannel });
@@ -165,7 +165,7 @@ Deno.test("next turn: a message in browsers, each for one callback, and a timer 
   assertEquals(log, [["timeout", 0]]);
 });
 
-Deno.test("after others: behind so many turns, and behind a timer that is due", async () => {
+Deno.test("after others: it runs after the given number of turns, and after a timer that is due", async () => {
   let turns = 0;
   const count = (): void => {
     turns++;

@@ -26,7 +26,7 @@ function connect(): Ends {
   return { here: new MessagePortChannel(port1), there: new MessagePortChannel(port2) };
 }
 
-Deno.test("C163 C164 values pass both ways, in order, then the end", async () => {
+Deno.test("C163 C164 values pass in both directions, in order, and then the end", async () => {
   const { here, there } = connect();
   const values = [1, "two", { three: [3n] }, null, undefined, new Uint8Array([4])];
   for (const value of values) assert(here.sink.add(value));
@@ -47,7 +47,7 @@ Deno.test("C164 the other direction works as well", async () => {
   assertEquals((await here.stream.next()).done, true);
 });
 
-Deno.test("C165 after close: add, addError and addStream throw", async () => {
+Deno.test("C165 after close, add, addError and addStream throw", async () => {
   const { here: { sink }, there } = connect();
   await sink.close();
   assertInvalidState(() => sink.add(1));
@@ -56,7 +56,7 @@ Deno.test("C165 after close: add, addError and addStream throw", async () => {
   await there.sink.done;
 });
 
-Deno.test("C166 during addStream: add, addError, addStream and close throw", async () => {
+Deno.test("C166 during addStream, add, addError, addStream and close throw", async () => {
   const { here: { sink }, there } = connect();
   const source = new OpenSource<unknown>();
   const added = sink.addStream(source);
@@ -69,7 +69,7 @@ Deno.test("C166 during addStream: add, addError, addStream and close throw", asy
   assert(source.cancelled);
 });
 
-Deno.test("C167 S17 closing on the first of five values stops the rest", async () => {
+Deno.test("C167 S17 closing on the first of five values drops the rest", async () => {
   const { here, there } = connect();
   for (let i = 1; i <= 5; i++) there.sink.add(i);
   const events: unknown[] = [];
@@ -83,7 +83,7 @@ Deno.test("C167 S17 closing on the first of five values stops the rest", async (
   assertEquals(events, [1]);
 });
 
-Deno.test("C168 S20 cancelling leaves the sink working, and doesn't hide the end", async () => {
+Deno.test("C168 S20 cancelling leaves the sink usable, and does not hide the end", async () => {
   const { here, there } = connect();
   record(here.stream).subscription.cancel();
   here.sink.add(1);
@@ -92,7 +92,7 @@ Deno.test("C168 S20 cancelling leaves the sink working, and doesn't hide the end
   await here.sink.done;
 });
 
-Deno.test("C169 an error closes the channel and is done's; later values don't arrive", async () => {
+Deno.test("C169 an error closes the channel and rejects done; later values do not arrive", async () => {
   const { here, there } = connect();
   const error = new Error("mine");
   here.sink.addError(error);
@@ -102,7 +102,7 @@ Deno.test("C169 an error closes the channel and is done's; later values don't ar
   assertEquals((await there.stream.next()).done, true);
 });
 
-Deno.test("C170 (changed) the same through addStream, which rejects with it", async () => {
+Deno.test("C170 (changed) an error through addStream does the same, and addStream rejects with it", async () => {
   const { here, there } = connect();
   const source = new OpenSource<unknown>();
   const added = here.sink.addStream(source);
@@ -115,7 +115,7 @@ Deno.test("C170 (changed) the same through addStream, which rejects with it", as
   assertEquals((await there.stream.next()).done, true);
 });
 
-Deno.test("C171 connectReceive and connectSend make a pair, whichever comes first", async () => {
+Deno.test("C171 connectReceive and connectSend form a pair, in either order", async () => {
   for (const receiveFirst of [true, false]) {
     const { port1, port2 } = new MessageChannel();
     const receive = () => MessagePortChannel.connectReceive<string>(port1);
@@ -135,7 +135,7 @@ Deno.test("C171 connectReceive and connectSend make a pair, whichever comes firs
   }
 });
 
-Deno.test("C172 a wrong first message: the stream fails with it, done fulfils", async () => {
+Deno.test("C172 after a wrong first message, the stream fails with an error and done fulfils", async () => {
   const { port1, port2 } = new MessageChannel();
   const channel = MessagePortChannel.connectReceive<string>(port1);
   const sent = channel.sink.add("dropped");
@@ -149,7 +149,7 @@ Deno.test("C172 a wrong first message: the stream fails with it, done fulfils", 
   port2.close();
 });
 
-Deno.test("C173 closed before any connection: close fulfils, the stream ends empty", async () => {
+Deno.test("C173 closed before any connection: close fulfils, and the stream ends empty", async () => {
   const { port1, port2 } = new MessageChannel();
   const channel = MessagePortChannel.connectReceive<string>(port1);
   const { events } = record(channel.stream);
@@ -160,7 +160,7 @@ Deno.test("C173 closed before any connection: close fulfils, the stream ends emp
   port2.close();
 });
 
-Deno.test("a value that can't be cloned: add throws a TypeError, the channel lives", async () => {
+Deno.test("a value that cannot be cloned: add throws a TypeError, and the channel stays usable", async () => {
   const { here, there } = connect();
   assertThrows(() => here.sink.add(() => {}), TypeError, "can't be cloned");
   here.sink.add(1);
@@ -181,7 +181,7 @@ Deno.test("a transferred object is detached here and usable at the other end", a
   await there.sink.done;
 });
 
-Deno.test("a paused reader stops a producer at the other end; what waits is bounded", async () => {
+Deno.test("a paused reader stops a producer at the other end, and the queued values are limited", async () => {
   for (const highWaterMark of [undefined, 1000]) {
     const { port1, port2 } = new MessageChannel();
     const here = new MessagePortChannel<Uint8Array>(port1);
@@ -189,10 +189,10 @@ Deno.test("a paused reader stops a producer at the other end; what waits is boun
     const source = new CountedSource(5000, () => new Uint8Array(100));
     const reader = new PausedReader(there.stream);
     const added = here.sink.addStream(source);
-    // When the credit is used up nothing moves any more.
+    // Nothing moves after the credit is used up.
     await quiet(() => source.produced);
     assertEquals(reader.received.length, 0);
-    // The first credit of 64 KiB may be used before a smaller window is known.
+    // The first credit of 64 KiB may be used before the other end knows a smaller window.
     assert(source.produced <= 658, `${source.produced} produced`);
     reader.resume();
     await added;
@@ -202,7 +202,7 @@ Deno.test("a paused reader stops a producer at the other end; what waits is boun
   }
 });
 
-/** Lets the event loop turn through ports until a count stands still. */
+/** Runs the event loop through ports until a count no longer changes. */
 async function quiet(count: () => number): Promise<void> {
   let before = -1;
   for (let still = 0; still < 20;) {
@@ -220,7 +220,7 @@ async function roundTrip(): Promise<void> {
   await there.sink.done;
 }
 
-Deno.test("raw: bare values to and from any other end", async () => {
+Deno.test("raw: bare values pass to and from any other end", async () => {
   const { port1, port2 } = new MessageChannel();
   const channel = new MessagePortChannel<unknown>(port1, { raw: true, highWaterMark: 100 });
   const got: unknown[] = [];
@@ -244,7 +244,7 @@ Deno.test("raw: bare values to and from any other end", async () => {
   port2.close();
 });
 
-Deno.test("S7 close settles although the other end never listens", async () => {
+Deno.test("S7 close settles even if the other end never listens", async () => {
   const { port1, port2 } = new MessageChannel();
   const channel = new MessagePortChannel<number>(port1);
   channel.sink.add(1);
@@ -255,7 +255,7 @@ Deno.test("S7 close settles although the other end never listens", async () => {
 const inDeno = globalThis.navigator?.userAgent?.startsWith("Deno") ?? false;
 
 Deno.test({
-  name: "a real Worker: echo, backpressure, an end noticed on both sides",
+  name: "a real Worker: echo, backpressure, and both sides notice the end",
   ignore: !inDeno,
   fn: async () => {
     const url = new URL("./message_port_worker.ts", import.meta.url);
@@ -269,7 +269,7 @@ Deno.test({
     let received = 0;
     for await (const text of channel.stream) {
       assertEquals(text, `${received++}`.padEnd(500, ".").toUpperCase());
-      // The worker ends after so many.
+      // The worker ends after this many messages.
       if (received === 2000) break;
     }
     await added;
@@ -281,7 +281,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a real Worker: a channel of its own over connectSend and connectReceive",
+  name: "a real Worker: its own channel over connectSend and connectReceive",
   ignore: !inDeno,
   fn: async () => {
     const url = new URL("./message_port_worker.ts?connect", import.meta.url);

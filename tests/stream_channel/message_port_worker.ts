@@ -1,4 +1,4 @@
-/** The other side of the tests with a real Worker: an echo in capitals, until "end" comes. */
+/** The other side of the tests with a real Worker: an echo in capitals, until it receives "end". */
 
 import { MessagePortChannel, type StreamChannel } from "../../src/stream_channel/mod.ts";
 

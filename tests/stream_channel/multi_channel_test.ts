@@ -1,6 +1,6 @@
 /*
- * C130–C162. Where a test is about both kinds of virtual channel it runs for the one made locally
- * and for the one attached to it. What is sent over the wire: multi_channel_wire_test.ts.
+ * C130–C162. A test about both kinds of virtual channel runs for the one that was created locally
+ * and for the one that was attached to it. For the wire format, see multi_channel_wire_test.ts.
  */
 
 import { assert, assertEquals, assertFalse, assertRejects, assertThrows } from "@std/assert";
@@ -31,7 +31,7 @@ interface VirtualEnds extends Ends {
   readonly there: VirtualChannel<unknown>;
 }
 
-/** The same with a virtual channel; `here` is the end that made it, or the one that attached. */
+/** The same with a virtual channel; `here` is the end that created it, or the one that attached. */
 function connectVirtual(attached: boolean): VirtualEnds {
   const ends = connect();
   const made = ends.one.virtualChannel();
@@ -39,7 +39,7 @@ function connectVirtual(attached: boolean): VirtualEnds {
   return { ...ends, here: attached ? other : made, there: attached ? made : other };
 }
 
-/** A test for the end that made a virtual channel and for the one that attached. */
+/** Defines a test for the end that created a virtual channel and for the end that attached. */
 function testBoth(ids: string, what: string, test: (ends: VirtualEnds) => Promise<void>): void {
   Deno.test(`${ids} virtual channel: ${what}`, async () => {
     for (const attached of [false, true]) await test(connectVirtual(attached));
@@ -67,20 +67,20 @@ Deno.test("C131 C132 closing a default sink ends both default channels", async (
   await assertOver(one);
 });
 
-Deno.test("C133 cancelling the default subscription doesn't end the sink", async () => {
+Deno.test("C133 cancelling the default subscription does not end the sink", async () => {
   const { one } = connect();
   record(one.stream).subscription.cancel();
   assertFalse(await settled(one.sink.done));
 });
 
-Deno.test("C134 closing the default channel, when there is no other, closes the inner channel", async () => {
+Deno.test("C134 closing the only channel, the default one, closes the inner channel", async () => {
   const { pair, one } = connect();
   one.sink.close();
   await pair.local.sink.done;
   await pair.foreign.sink.done;
 });
 
-Deno.test("C135 closing the default channel, when there is another, doesn't", async () => {
+Deno.test("C135 closing the default channel does not close the inner channel if there is another one", async () => {
   const { pair, one } = connectVirtual(false);
   await one.sink.close();
   await microtasks(100);
@@ -131,7 +131,7 @@ testBoth("C141 C148", "closing it while others live doesn't", async ({ pair, her
   assertFalse(await settled(Promise.race([pair.local.sink.done, pair.foreign.sink.done])));
 });
 
-Deno.test("C142 both ends make one: the ids are the same, the messages don't mix", async () => {
+Deno.test("C142 both ends create a channel: the ids are the same, and the messages stay separate", async () => {
   const { one, two } = connect();
   const [here, there] = [one.virtualChannel(), two.virtualChannel()];
   assertEquals(here.id, there.id);
@@ -145,7 +145,7 @@ Deno.test("C142 both ends make one: the ids are the same, the messages don't mix
   assertEquals(events, [["hereToo"], ["thereToo"], ["here"], ["there"]]);
 });
 
-Deno.test("C149 attaching twice to one id throws, also when it was closed", async () => {
+Deno.test("C149 attaching twice to one id throws, also after it was closed", async () => {
   const { two, here, there } = connectVirtual(false);
   assertThrows(() => two.virtualChannel(here.id), RangeError, "is already used");
   assertThrows(() => two.virtualChannel(0), RangeError);
@@ -157,7 +157,7 @@ Deno.test("C149 attaching twice to one id throws, also when it was closed", asyn
   }
 });
 
-Deno.test("C150 what was sent before the other end attaches comes then, in order", async () => {
+Deno.test("C150 messages that were sent before the other end attaches are then delivered in order", async () => {
   const { one, two } = connect();
   const made = one.virtualChannel();
   made.sink.add(1);
@@ -178,7 +178,7 @@ Deno.test("C151 closed before the other end attaches: the stream ends empty", as
   await assertOver(two.virtualChannel(made.id));
 });
 
-Deno.test("C152 the inner channel closes: all streams end, all sinks are done", async () => {
+Deno.test("C152 when the inner channel closes, all streams end and all sinks are done", async () => {
   for (const end of ["local", "foreign"] as const) {
     const { pair, one, two, here, there } = connectVirtual(false);
     pair[end].sink.close();
@@ -186,7 +186,7 @@ Deno.test("C152 the inner channel closes: all streams end, all sinks are done", 
   }
 });
 
-Deno.test("C153 the inner channel has ended: a channel created afterwards has ended as well", async () => {
+Deno.test("C153 after the inner channel has ended, a new channel has ended as well", async () => {
   const { pair, one } = connectVirtual(false);
   pair.foreign.sink.close();
   await one.sink.done;
@@ -198,7 +198,7 @@ Deno.test("C153 the inner channel has ended: a channel created afterwards has en
   }
 });
 
-Deno.test("C154 an error of the inner stream reaches the default stream only", async () => {
+Deno.test("C154 only the default stream reports an error of the inner stream", async () => {
   const { pair, two, there } = connectVirtual(false);
   const error = new Error("inner");
   pair.local.sink.addError(error);
@@ -212,7 +212,7 @@ interface Chosen {
   readonly there: StreamChannel<unknown>;
 }
 
-/** The six guarantees, for the default channel and for both ends of a virtual one. */
+/** The six guarantees, for the default channel and for both ends of a virtual channel. */
 function testRules(ids: string, what: string, test: (ends: Chosen) => Promise<void>): void {
   Deno.test(`${ids} ${what}`, async () => {
     const { one, two } = connect();
@@ -261,7 +261,7 @@ testRules("S21", "an error closes it, and is done's", async ({ here, there }) =>
   await assertOver(there);
 });
 
-Deno.test("S7 every close settles although no end has a reader", async () => {
+Deno.test("S7 every close settles even if no end has a reader", async () => {
   const { here, there, one, two } = connectVirtual(false);
   for (const channel of [here, there, one, two]) channel.sink.add(1);
   await Promise.all([here, there, one, two].map((channel) => channel.sink.close()));

@@ -19,7 +19,7 @@ async function assertOver(channel: StreamChannel<unknown>): Promise<void> {
 interface Wire {
   readonly peer: RawChannel<string>;
   readonly channel: MultiChannel<unknown>;
-  /** What has gone out since the last time. */
+  /** Returns the documents that were sent since the last call. */
   sent(): unknown[];
 }
 
@@ -29,7 +29,7 @@ function wire(options?: ConstructorParameters<typeof MultiChannel>[1]): Wire {
   return { peer, channel, sent: () => peer.out.splice(0) };
 }
 
-Deno.test("S65 S66 the wire: the default channel, created channels and attached ones", async () => {
+Deno.test("S65 S66 the wire: the default channel, created channels and attached channels", async () => {
   const { peer, channel, sent } = wire();
   channel.sink.add("hello");
   channel.sink.add(null);
@@ -68,7 +68,7 @@ Deno.test("S65 S69 the wire: ends, and the answer to an end", async () => {
   assertEquals(sent(), ["[0]", "done"]);
 });
 
-Deno.test("S68 the wire: an end that came before attaching is answered on attaching", async () => {
+Deno.test("S68 the wire: an end that arrived before attaching is answered on attaching", async () => {
   const { peer, channel, sent } = wire();
   peer.in.add('[7,"early"]');
   peer.in.add("[7]");
@@ -81,7 +81,7 @@ Deno.test("S68 the wire: an end that came before attaching is answered on attach
   assertEquals(events, ["early", "done"]);
 });
 
-Deno.test("S70 the wire: the last end, then the inner sink is closed", async () => {
+Deno.test("S70 the wire: the inner sink is closed after the last end", async () => {
   const { channel, sent } = wire();
   const made = channel.virtualChannel();
   channel.sink.close();
@@ -90,7 +90,7 @@ Deno.test("S70 the wire: the last end, then the inner sink is closed", async () 
   assertEquals(sent(), ["[1]", "done"]);
 });
 
-Deno.test("S70 ids that wait keep the inner channel open until a channel attaches and closes", async () => {
+Deno.test("S70 pending ids keep the inner channel open until a channel attaches and closes", async () => {
   const { peer, channel, sent } = wire();
   peer.in.add("[1,1]");
   await microtasks();
@@ -100,7 +100,7 @@ Deno.test("S70 ids that wait keep the inner channel open until a channel attache
   assertEquals(sent(), ["[2]", "done"]);
 });
 
-Deno.test("a message that is no [id, …] fails the default stream and closes the inner channel", async () => {
+Deno.test("a message other than [id, …] fails the default stream and closes the inner channel", async () => {
   for (const text of ["{}", "[]", '["1",2]', "[null]", "[-1,2]", "[1e300]", "7", "null"]) {
     const { peer, channel, sent } = wire();
     const made = channel.virtualChannel();
@@ -113,16 +113,16 @@ Deno.test("a message that is no [id, …] fails the default stream and closes th
   }
 });
 
-Deno.test("a value without JSON: add throws a TypeError, the channel lives", () => {
+Deno.test("a value without JSON: add throws a TypeError, and the channel stays usable", () => {
   const { channel, sent } = wire();
   assertThrows(() => channel.sink.add(1n), TypeError);
   assert(channel.sink.add(1));
   assertEquals(sent(), ["[0,1]"]);
 });
 
-// Bounds.
+// Limits.
 
-Deno.test("a virtual channel whose reader pauses pauses all, up to its bound; the rest waits outside", async () => {
+Deno.test("a virtual channel whose reader pauses pauses all others at its limit; the rest waits in the inner channel", async () => {
   const { peer, channel } = wire({ highWaterMark: 1000 });
   const made = channel.virtualChannel();
   const slow = record(made.stream);
@@ -134,7 +134,7 @@ Deno.test("a virtual channel whose reader pauses pauses all, up to its bound; th
     peer.in.add(`[0,${i}]`);
   }
   await microtasks(100);
-  // 92 bytes a message: after the eleventh 1012 wait.
+  // 92 bytes a message: 1012 bytes are queued after the eleventh.
   assertEquals([slow.events.length, fast.events.length], [0, 10]);
   slow.subscription.resume();
   await microtasks(100);
@@ -165,7 +165,7 @@ Deno.test("closing or cancelling a virtual channel that pauses all others resume
   }
 });
 
-Deno.test("the inner sink is done while a reader pauses: what waits is still given, then the end", async () => {
+Deno.test("if the inner sink is done while a reader pauses, the queued messages are still delivered, then the end", async () => {
   const { peer, channel } = wire({ highWaterMark: 1 });
   const { events, subscription } = record(channel.stream);
   subscription.pause();
@@ -179,7 +179,7 @@ Deno.test("the inner sink is done while a reader pauses: what waits is still giv
   assertEquals(events, [0, 1, 2, 3, 4, "done"]);
 });
 
-Deno.test("S68 ids without a channel never pause, and are closed beyond the limit", async () => {
+Deno.test("S68 ids without a channel never pause the connection, and are closed beyond the limit", async () => {
   const { peer, channel, sent } = wire({ pendingLimit: 1000 });
   const { events } = record(channel.stream);
   const text = "x".repeat(92);
@@ -205,7 +205,7 @@ Deno.test("S68 empty ids count as well: a million of them take no memory", async
   assertEquals(closed[0], "[16386]");
 });
 
-Deno.test("a sink whose peer is full: room, buffered amount and flush are the inner sink's", async () => {
+Deno.test("if the peer is full, a sink's ready, bufferedAmount and flush are the inner sink's", async () => {
   const peer = new RawChannel<unknown>();
   const channel = new MultiChannel<unknown>(peer);
   const { sink } = channel.virtualChannel();
@@ -219,7 +219,7 @@ Deno.test("a sink whose peer is full: room, buffered amount and flush are the in
   await flushed;
 });
 
-Deno.test("room: the end of one virtual channel wakes the callers that wait for it there", async () => {
+Deno.test("ready: the end of one virtual channel wakes the callers that wait for it", async () => {
   for (const end of ["close", "peer"]) {
     const peer = new RawChannel<unknown>();
     const { sink } = new MultiChannel<unknown>(peer).virtualChannel();
@@ -231,7 +231,7 @@ Deno.test("room: the end of one virtual channel wakes the callers that wait for 
   }
 });
 
-Deno.test("the inner sink drops: addStream on a virtual channel ends, with an endless source too", async () => {
+Deno.test("if the inner sink drops values, an addStream on a virtual channel ends, also with an endless source", async () => {
   const { local } = channelPair<unknown>();
   const channel = new MultiChannel<unknown>({
     stream: local.stream,
@@ -249,7 +249,7 @@ class DroppingSink extends DelegatingChannelSink<unknown> {
   }
 }
 
-Deno.test("S71 the inner channel ends while one reader pauses: the others are notified, and channels created then end", async () => {
+Deno.test("S71 if the inner channel ends while one reader pauses, the other and new channels end", async () => {
   const { local, foreign } = channelPair<unknown>();
   const channel = new MultiChannel<unknown>(local, { highWaterMark: 1 });
   const slow = record(channel.stream);
@@ -268,7 +268,7 @@ Deno.test("S71 the inner channel ends while one reader pauses: the others are no
   assertEquals(slow.events, [1, 2, "done"]);
 });
 
-Deno.test("S71 the inner sink is done, its stream still open: channels created then have no sink", async () => {
+Deno.test("S71 if the inner sink is done and its stream still open, new channels have a closed sink", async () => {
   const peer = new RawChannel<unknown>();
   const channel = new MultiChannel<unknown>(peer);
   peer.finish();
@@ -278,7 +278,7 @@ Deno.test("S71 the inner sink is done, its stream still open: channels created t
   assertFalse(sink.add(1));
 });
 
-Deno.test("S7 close while another caller's addStream holds the inner sink: settles at once", async () => {
+Deno.test("S7 close settles at once while another caller's addStream holds the inner sink", async () => {
   const peer = new RawChannel<unknown>();
   const channel = new MultiChannel<unknown>(peer);
   const made = channel.virtualChannel();
@@ -290,7 +290,7 @@ Deno.test("S7 close while another caller's addStream holds the inner sink: settl
   await assertRejects(() => added, DOMException);
 });
 
-Deno.test("S68 a peer whose ids are refused, and that doesn't read the answers, has to wait", async () => {
+Deno.test("S68 a peer whose ids are rejected has to wait if it does not read the answers", async () => {
   const peer = new RawChannel<unknown>();
   const channel = new MultiChannel<unknown>(peer, { pendingLimit: 0 });
   const { events } = record(channel.stream);
@@ -307,10 +307,10 @@ Deno.test("S68 a peer whose ids are refused, and that doesn't read the answers, 
   assertEquals([peer.out, events], [[[2], [4], [6], [8]], ["after"]]);
 });
 
-Deno.test("S66 a peer that makes all ids count as closed: making one ends at once", () => {
+Deno.test("S66 if a peer makes all ids count as closed, a created channel ends at once", () => {
   const peer = new RawChannel<unknown>();
   const channel = new MultiChannel<unknown>(peer, { pendingLimit: 0 });
-  // The first two, the lowest, become one range when there are too many.
+  // If there are too many ranges, the two lowest ones become one.
   const far = 2 ** 52;
   peer.in.add([2]);
   for (let i = 0; i < 4096; i++) peer.in.add([far + i * 4]);
@@ -318,7 +318,7 @@ Deno.test("S66 a peer that makes all ids count as closed: making one ends at onc
   assertEquals(channel.virtualChannel().id, far + 5);
 });
 
-Deno.test("S66 S68 an id that is refused is answered on the one that the peer listens to", () => {
+Deno.test("S66 S68 the answer to a rejected id uses the id that the peer listens to", () => {
   const peer = new RawChannel<unknown>();
   const channel = new MultiChannel<unknown>(peer, { pendingLimit: 0 });
   record(channel.stream);

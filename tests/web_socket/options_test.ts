@@ -11,7 +11,7 @@ import { readConnectOptions } from "../../src/web_socket/read_options.ts";
 const readKinds = (options: unknown): ConnectOptions =>
   readClientKinds(options as ConnectOptions, CONNECT_KINDS);
 
-Deno.test("kinds of options: unknown, mistyped and out-of-range options cause an error that names the caller's function", () => {
+Deno.test("kinds of options: unknown, mistyped and out-of-range options cause the same error as in readConnectOptions", () => {
   const wrong: unknown[] = [
     { nonsense: 1 },
     { headers: 1 },

@@ -67,7 +67,7 @@ for (const [name, make] of pairs) {
       const bytes = Uint8Array.of(1, 2, 3);
       assert(channel.sink.add("text"));
       assert(channel.sink.add(bytes));
-      // The channel does not change the caller's bytes.
+      // The caller may change its bytes afterwards.
       bytes.fill(9);
       assertEquals(channel.sink.bufferedAmount, 7);
       const ping = channel.ping();

@@ -75,7 +75,7 @@ Deno.test("speaking: a wire that ends while the channel takes it over leaves not
   assertEquals((await core.life.closed).code, 1006);
 });
 
-Deno.test("speaking: a wire that cannot be listened to is a user's error, which is thrown", () => {
+Deno.test("speaking: an error of listening to the wire is thrown to the user", () => {
   const core = coreWith({}, new ManualClock());
   const wire = new FakeWire();
   wire.listen = () => {
