@@ -1,4 +1,4 @@
-// Deno only: it starts programs, on the other runtimes as well
+// Deno only: starts programs on all runtimes
 
 /** What has ended, and a session whose client is away, keep no process alive. */
 

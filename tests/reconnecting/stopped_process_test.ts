@@ -1,4 +1,4 @@
-// Deno only: it starts programs, on the other runtimes as well
+// Deno only: starts programs on all runtimes
 
 /** Real sleep: a client that is stopped for longer than all its deadlines. `deno task wake_up` prints the times. */
 

@@ -21,9 +21,9 @@ const REQUEST: OutgoingHttpHeaders = {
 type Answer = Readonly<Record<string, unknown>>;
 
 /**
- * What a server answers to a request: the fields of its answer, and its body.
+ * A server's response to a request: its header fields and its body.
  *
- * @param before What is done before the client leaves.
+ * @param before Runs before the client disconnects.
  */
 async function answerTo(
   url: string,
@@ -54,7 +54,7 @@ async function answerTo(
   }
 }
 
-Deno.test("acceptStream: malformed requests are refused with their status, and reported", async () => {
+Deno.test("acceptStream: refuses malformed requests with a status, and reports them", async () => {
   const refused: RefusedUpgrade[] = [];
   await withServer((server) => {
     server.on("stream", (stream, headers, _flags, raw?: string[]) => {
@@ -90,7 +90,7 @@ Deno.test("acceptStream: malformed requests are refused with their status, and r
   });
 });
 
-Deno.test("acceptStream: cookies in several fields are one, and the URL has the authority", async () => {
+Deno.test("acceptStream: joins several cookie fields, and takes the URL's host from :authority", async () => {
   let channel: ServerWebSocketChannel | null = null;
   await withServer((server) => {
     server.on("stream", (stream, headers, _flags, raw?: string[]) => {
@@ -106,7 +106,7 @@ Deno.test("acceptStream: cookies in several fields are one, and the URL has the 
   });
 });
 
-Deno.test("acceptStream: the same stream twice throws, and malformed options leave it alone", async () => {
+Deno.test("acceptStream: throws for a stream that was accepted before; malformed options leave the stream untouched", async () => {
   const errors: unknown[] = [];
   await withServer((server) => {
     server.on("stream", (stream: ServerHttp2Stream, headers) => {
@@ -126,7 +126,7 @@ Deno.test("acceptStream: the same stream twice throws, and malformed options lea
   });
 });
 
-Deno.test("acceptStream: arguments of the wrong type or order throw, and start nothing", async () => {
+Deno.test("acceptStream: throws for arguments of the wrong type or order, and starts nothing", async () => {
   const call = acceptStream as (...values: unknown[]) => ServerWebSocketChannel;
   for (const it of [undefined, null, 5, "stream", {}, []]) {
     const message = "Cannot accept the stream: it must be one of a server of node:http2";
@@ -139,7 +139,7 @@ Deno.test("acceptStream: arguments of the wrong type or order throw, and start n
         const message = "the header fields must be an object or a list";
         assertThrows(() => call(stream, fields), TypeError, message);
       }
-      // The fields were forgotten.
+      // The caller forgot the header fields.
       call(stream, { handler: () => {}, protocols: ["chat"], timeout: 5 }).ready.catch(() => {});
     });
   }, async ({ url }) => {
@@ -148,7 +148,7 @@ Deno.test("acceptStream: arguments of the wrong type or order throw, and start n
   });
 });
 
-Deno.test("acceptStream: a client that leaves while verify decides, and a signal", async () => {
+Deno.test("acceptStream: rejects when the client disconnects while verify is pending, or the signal aborts", async () => {
   const channels: ServerWebSocketChannel[] = [];
   const given = new AbortController();
   await withServer((server) => {
@@ -177,7 +177,7 @@ Deno.test("acceptStream: a client that leaves while verify decides, and a signal
   });
 });
 
-Deno.test("acceptStream: a refused client that doesn't end its half is reset after a second", async () => {
+Deno.test("acceptStream: resets a refused client that doesn't end its half within a second", async () => {
   const clock = new ManualClock();
   const streams: ServerHttp2Stream[] = [];
   await withServer((server) => {

@@ -8,7 +8,7 @@ import { open, withEcho, withPool } from "../http2/support.ts";
 
 type Listening = Parameters<typeof listen>[0];
 
-/** What a server answers to a request. */
+/** A server's response to a request. */
 async function statusOf(port: number, fields: Record<string, string>): Promise<unknown> {
   const session = connect(`http://127.0.0.1:${port}`);
   session.on("error", () => {});
@@ -25,7 +25,7 @@ async function statusOf(port: number, fields: Record<string, string>): Promise<u
   }
 }
 
-Deno.test("acceptStreams: beside a listener of request, whose pages go on, and without the setting", async () => {
+Deno.test("acceptStreams: leaves plain requests to the request listener, also without the HTTP/2 setting", async () => {
   const server: Http2Server = createServer((request, response) => {
     response.writeHead(request.url === "/page" ? 200 : 404).end();
   });
@@ -39,21 +39,21 @@ Deno.test("acceptStreams: beside a listener of request, whose pages go on, and w
     assertEquals((await channel.stream.next()).value, "hello");
     assertEquals(await statusOf(port, { ":path": "/page" }), 200);
     assertEquals(await statusOf(port, { ":path": "/other" }), 404);
-    // A CONNECT for a tunnel is refused as before.
+    // The server still refuses a CONNECT for a tunnel.
     assertEquals(await statusOf(port, { ":method": "CONNECT", ":authority": "a.test:80" }), 405);
     await channel.sink.close();
   });
   stop();
   assertEquals(["session", "stream", "connect"].map((it) => server.listenerCount(it)), [
     0,
-    // That of the listener of `request`.
+    // The response of the `request` listener.
     server.listenerCount("stream"),
     0,
   ]);
   await closeServer(server);
 });
 
-Deno.test("acceptStreams: another protocol than websocket is a 501", async () => {
+Deno.test("acceptStreams: answers 501 to a protocol other than websocket", async () => {
   await withEcho({}, async ({ url }) => {
     const fields = {
       ":method": "CONNECT",
@@ -66,7 +66,7 @@ Deno.test("acceptStreams: another protocol than websocket is a 501", async () =>
   });
 });
 
-Deno.test("acceptStreams: a stream that another listener has taken is reported, and stays its own", async () => {
+Deno.test("acceptStreams: reports a stream that another listener has taken, and leaves it to that listener", async () => {
   const server: Http2Server = createServer();
   server.on("stream", (stream) => {
     stream.on("data", () => {});
@@ -86,7 +86,7 @@ Deno.test("acceptStreams: a stream that another listener has taken is reported, 
   await closeServer(server);
 });
 
-Deno.test("acceptStreams: a server of node:http is a TypeError", () => {
+Deno.test("acceptStreams: throws a TypeError for a server of node:http", () => {
   const server = createHttpServer();
   assertThrows(() => acceptStreams(server as never), TypeError, "must be one of node:http2");
 });

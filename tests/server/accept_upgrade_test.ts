@@ -45,13 +45,13 @@ async function withHttp(
   }
 }
 
-Deno.test("acceptUpgrade: a connecting channel at once, beside the server's own pages", async () => {
+Deno.test("acceptUpgrade: returns a connecting channel at once, beside the server's own pages", async () => {
   const { promise: opened, resolve: open } = deferred();
   await withHttp({ verify: () => opened.then(() => true) }, async (url, next) => {
     const client = NetWebSocketChannel.connect(`${url}/chat`);
     const channel = await next();
     assertEquals(channel.state, "connecting");
-    // What is added now waits until the upgrade is answered.
+    // The channel queues this message until it has answered the upgrade.
     channel.sink.add("welcome");
     const page = await fetch(url.replace("ws:", "http:"));
     assertEquals(await page.text(), "page");
@@ -63,7 +63,7 @@ Deno.test("acceptUpgrade: a connecting channel at once, beside the server's own 
   });
 });
 
-Deno.test("acceptUpgrade: ready rejects when the upgrade is refused, with what the client got", async () => {
+Deno.test("acceptUpgrade: ready rejects with the response that a refused client got", async () => {
   await withHttp({}, async (url, next) => {
     const answer = refusalOf({ url }, requestText({ "Sec-WebSocket-Key": "x" }));
     const channel = await next();
@@ -78,7 +78,7 @@ Deno.test("acceptUpgrade: ready rejects when the upgrade is refused, with what t
   });
 });
 
-Deno.test("acceptUpgrade: a refused channel need not be handled", async () => {
+Deno.test("acceptUpgrade: a refused channel that the user ignores causes no unhandled rejection", async () => {
   const verify = () => Promise.reject(new Error("broken"));
   await withHttp({ verify, onError: () => {} }, async (url, next) => {
     assertEquals((await refusalOf({ url }, requestText())).status, 500);
@@ -87,7 +87,7 @@ Deno.test("acceptUpgrade: a refused channel need not be handled", async () => {
   });
 });
 
-Deno.test("acceptUpgrade: closing, aborting and a timeout while connecting are a 503", async () => {
+Deno.test("acceptUpgrade: answers 503 on close, abort or timeout while connecting", async () => {
   const never = (): Promise<boolean> => new Promise(() => {});
   const abort = new AbortController();
   const refused = async (url: string, end: () => void, next: () => Promise<unknown>) => {
@@ -112,7 +112,7 @@ Deno.test("acceptUpgrade: closing, aborting and a timeout while connecting are a
   });
 });
 
-Deno.test("acceptUpgrade: malformed options throw, and leave the socket alone", () => {
+Deno.test("acceptUpgrade: throws for malformed options, and leaves the socket untouched", () => {
   const request = { method: "GET", url: "/", httpVersion: "1.1", rawHeaders: [] };
   const socket = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() });
   const empty = new Uint8Array(0);
@@ -132,7 +132,7 @@ const UPGRADE = {
   ],
 };
 
-/** Accepts a request that came over a stream of no network, with the frames that came behind it. */
+/** Accepts a request on an in-memory stream, with the frames received behind it. */
 function acceptDuplex(early: Uint8Array) {
   const written: Uint8Array[] = [];
   const socket = new Duplex({
@@ -146,7 +146,7 @@ function acceptDuplex(early: Uint8Array) {
   return { channel, socket, written };
 }
 
-Deno.test("acceptUpgrade: it accepts any duplex stream", async () => {
+Deno.test("acceptUpgrade: accepts any duplex stream", async () => {
   const early = Uint8Array.of(0x81, 0x82, 0, 0, 0, 0, 104);
   const { channel, socket, written } = acceptDuplex(early);
   assertEquals([channel.state, channel.request.remoteAddress], ["open", null]);
@@ -159,14 +159,14 @@ Deno.test("acceptUpgrade: it accepts any duplex stream", async () => {
   const text = written.map((it) => new TextDecoder("latin1").decode(it)).join("");
   assert(text.startsWith("HTTP/1.1 101 Switching Protocols\r\n"), text);
   assert(text.endsWith("\r\n\r\n\x81\x02ok"), text);
-  // The caller's bytes are never written to.
+  // acceptUpgrade never modifies the caller's bytes.
   assertEquals(early[6], 104);
   channel.terminate();
   assertEquals(socket.destroyed, true);
 });
 
-// Such as one that pushes them on to another stream.
-Deno.test("acceptUpgrade: a duplex stream may keep chunks, those that it gets and those that it gave", async () => {
+// For example, a stream that pushes its chunks to another stream.
+Deno.test("acceptUpgrade: a duplex stream may keep the chunks that it receives and emits", async () => {
   const { channel, socket, written } = acceptDuplex(new Uint8Array(0));
   for (const text of ["one", "two", "three", "four"]) {
     channel.sink.add(text);
@@ -190,7 +190,7 @@ Deno.test("acceptUpgrade: a socket that has already ended fails the channel", as
     const verify of [() => true, () => Promise.resolve(true), () => new Promise<boolean>(() => {})]
   ) {
     const socket = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() });
-    // It has reported that already, and only once.
+    // The socket has already reported its end, and does so only once.
     await new Promise<void>((resolve) => socket.on("close", () => resolve()).destroy());
     const channel = acceptUpgrade(UPGRADE, socket, new Uint8Array(0), {
       verify,
@@ -202,7 +202,7 @@ Deno.test("acceptUpgrade: a socket that has already ended fails the channel", as
   }
 });
 
-Deno.test("acceptUpgrade: compression as it was agreed", async () => {
+Deno.test("acceptUpgrade: compresses as negotiated", async () => {
   await withHttp({ compression: { threshold: 0 } }, async (url, next) => {
     const client = NetWebSocketChannel.connect(url, { compression: { threshold: 0 } });
     const channel = await next();

@@ -36,7 +36,7 @@ function status(decision: Decision | Promise<Decision>): number {
   return decision.refusal?.status ?? 101;
 }
 
-Deno.test("a decision is made at once, unless verify takes its time", async () => {
+Deno.test("the decision is synchronous, unless verify is asynchronous", async () => {
   assertEquals(status(decided({})), 101);
   assertEquals(status(decided({ verify: () => true })), 101);
   const later = decided({ verify: () => Promise.resolve(true) });
@@ -44,12 +44,12 @@ Deno.test("a decision is made at once, unless verify takes its time", async () =
   assertEquals(status(await later), 101);
 });
 
-Deno.test("only true lets a client in", async () => {
+Deno.test("only true admits a client", async () => {
   const verdicts = [false, undefined, null, 0, 1, "yes", {}, { status: 403 }];
   for (const verdict of verdicts) {
     const verify = (() => verdict) as unknown as () => boolean;
     const got = status(decided({ verify }));
-    // Neither a boolean nor a refusal is the server's own fault.
+    // A value that is neither a boolean nor a refusal is an error of the server.
     const isAnswer = verdict === false || JSON.stringify(verdict) === '{"status":403}';
     const expected = isAnswer ? 403 : 500;
     assertEquals(got, expected, JSON.stringify(verdict));
@@ -58,7 +58,7 @@ Deno.test("only true lets a client in", async () => {
   }
 });
 
-Deno.test("a refusal of verify is sent unchanged", () => {
+Deno.test("the server sends a refusal of verify unchanged", () => {
   const decision = decided({
     verify: () => ({
       status: 401,
@@ -76,7 +76,7 @@ Deno.test("a refusal of verify is sent unchanged", () => {
   assertEquals(refusal?.headers.find(([name]) => name === "WWW-Authenticate")?.[1], "Basic");
 });
 
-Deno.test("a fault of the user's functions is a 500, and its cause is kept", async () => {
+Deno.test("an error of the user's functions becomes a 500 that keeps its cause", async () => {
   const cause = new Error("broken");
   const fail = (): never => {
     throw cause;
@@ -95,7 +95,7 @@ Deno.test("a fault of the user's functions is a 500, and its cause is kept", asy
   assertEquals(status(unoffered), 500);
 });
 
-Deno.test("verify isn't asked about requests that are refused anyway", () => {
+Deno.test("verify isn't called for requests that the server refuses anyway", () => {
   let asked = 0;
   const verify = (): boolean => {
     asked++;
@@ -107,7 +107,7 @@ Deno.test("verify isn't asked about requests that are refused anyway", () => {
   assertEquals(asked, 0);
 });
 
-Deno.test("compression is decided last, and only for a client that is let in", () => {
+Deno.test("compression is negotiated last, and only for an admitted client", () => {
   const order: string[] = [];
   const note = <T>(what: string, answer: T) => () => {
     order.push(what);
@@ -125,7 +125,7 @@ Deno.test("compression is decided last, and only for a client that is let in", (
   assertEquals([order.slice(0, 4).at(-1), order.slice(4)], ["compression", ["verify"]]);
 });
 
-Deno.test("what is agreed: subprotocol, header fields, compression", () => {
+Deno.test("an acceptance has the negotiated subprotocol, header fields and compression", () => {
   const offer: [string, string][] = [
     ["Sec-WebSocket-Protocol", "v1, v2"],
     ["Sec-WebSocket-Extensions", "permessage-deflate"],

@@ -12,7 +12,7 @@ import { bind } from "../../src/server/web_socket_server.ts";
 import { nextChannel, upgraded, withServer } from "./support.ts";
 import { turn } from "../support/turns.ts";
 
-Deno.test("broadcast: one message to all that are open, but for those left out", async () => {
+Deno.test("broadcast: sends one message to all open channels, except the excluded ones", async () => {
   await withServer({}, async (server) => {
     const clients = [0, 1, 2].map(() => NetWebSocketChannel.connect(server.url));
     for (const client of clients) await client.ready;
@@ -47,7 +47,7 @@ Deno.test("broadcast: one message to all that are open, but for those left out",
   });
 });
 
-Deno.test("broadcast: a channel that throws doesn't keep the message from the others", async () => {
+Deno.test("broadcast: the other channels get the message when one channel throws", async () => {
   const broken = new FakeWebSocket();
   broken.send = () => {
     throw new Error("broken");
@@ -62,7 +62,7 @@ Deno.test("broadcast: a channel that throws doesn't keep the message from the ot
   await server.closed;
 });
 
-Deno.test("broadcast: uncompressed, to a socket that gives no choice: an error, as add's", async () => {
+Deno.test("broadcast: throws the same error as add when a socket can't send uncompressed messages", async () => {
   for (const bufferedAmount of [0, 100_000]) {
     const socket = Object.assign(new FakeWebSocket(), { bufferedAmount });
     const native = WebSocketChannel.from(socket);
@@ -78,7 +78,7 @@ Deno.test("broadcast: uncompressed, to a socket that gives no choice: an error, 
   }
 });
 
-Deno.test("broadcast: what isn't a message, and malformed options, throw", () => {
+Deno.test("broadcast: throws for a value that isn't a message, and for malformed options", () => {
   const wrong = [42, null, {}, [1]] as unknown as MessageInput[];
   for (const message of wrong) assertThrows(() => broadcast([], message), TypeError);
   for (const channels of [{}, null, undefined, 1] as unknown as WebSocketChannel[][]) {
@@ -101,7 +101,7 @@ Deno.test("broadcast: what isn't a message, and malformed options, throw", () =>
   assertThrows(() => broadcast([], "x", { stallTimeout: NaN }), RangeError);
 });
 
-Deno.test("broadcast: compressed once, also between messages that refer to each other", async () => {
+Deno.test("broadcast: compresses a message once, also with context takeover", async () => {
   const compression = { threshold: 0 };
   await withServer({ compression }, async (server) => {
     const clients = [0, 1].map(() => NetWebSocketChannel.connect(server.url, { compression }));
@@ -123,7 +123,7 @@ Deno.test("broadcast: compressed once, also between messages that refer to each 
   });
 });
 
-Deno.test("broadcast: a channel that is closing is left out, an uncompressed message is uncompressed", async () => {
+Deno.test("broadcast: skips a closing channel, and sends an uncompressed message as is", async () => {
   await withServer({ compression: { threshold: 0 }, closeTimeout: 20 }, async (server) => {
     const leaving = await upgraded(server);
     const closing = await nextChannel(server);
@@ -131,7 +131,7 @@ Deno.test("broadcast: a channel that is closing is left out, an uncompressed mes
     const closed = closing.sink.close(1000);
     server.broadcast("aaaaaaaaaa");
     server.broadcast("aaaaaaaaaa", { compress: false });
-    // RSV1 says which is compressed. RFC 7692 §6.
+    // RSV1 marks a compressed message. RFC 7692 §6.
     while (client.body.length < 3) await client.hex(client.body.length + 1);
     const first = 2 + (client.body[1] ?? 0);
     await client.hex(first + 12);
@@ -143,7 +143,7 @@ Deno.test("broadcast: a channel that is closing is left out, an uncompressed mes
   });
 });
 
-Deno.test("broadcast: to a client's end, whose frames are masked, and while addStream has the sink", async () => {
+Deno.test("broadcast: sends masked frames from a client's end, also while addStream uses the sink", async () => {
   const { local, foreign } = channelPair<Uint8Array>();
   const client = over(local, { side: "client" });
   const server = over(foreign, { side: "server" });
@@ -167,17 +167,17 @@ Deno.test("attack 44: one slow reader doesn't slow the others, and costs no copi
     for (const client of fast) await client.ready;
     const message = new Uint8Array(64 * 1024);
     let count = 0;
-    // Until the slow one's buffers, the kernel's included, are full, and then some more.
+    // Fill the slow reader's buffers, including the kernel's, and then send more.
     for (let behind = 0; behind < 50; count++) {
       server.broadcast(message, { slow: "drop-oldest", maxQueueSize: 256 * 1024 });
       for (const client of fast) assertEquals((await client.stream.next()).done, false);
       if (slowChannel.sink.bufferedAmount >= 64 * 1024) behind++;
     }
-    // The queue, and a channel's own buffer, which one message may exceed.
+    // The queue and the channel's own buffer, which one message may exceed.
     const { bufferedAmount } = slowChannel.sink;
     assert(bufferedAmount <= (256 + 2 * 64) * 1024, `${bufferedAmount} bytes`);
     assertEquals(slowChannel.state, "open");
-    // It goes on reading, and gets what was kept, the latest included.
+    // The slow reader resumes, and gets the queued messages, including the latest.
     server.broadcast("the latest", { slow: "drop-oldest", maxQueueSize: 256 * 1024 });
     slow.socket.resume();
     while (!slow.body.subarray(-10).equals(new TextEncoder().encode("the latest"))) {
@@ -189,13 +189,13 @@ Deno.test("attack 44: one slow reader doesn't slow the others, and costs no copi
   });
 });
 
-Deno.test("broadcast: a server's own, with its own clock", async () => {
+Deno.test("broadcast: a server's method uses the server's clock", async () => {
   const server = await bind();
   server.broadcast("no channel is there");
   await server.close();
 });
 
-Deno.test("broadcast: except leaves out connections, whichever of their channels is given", async () => {
+Deno.test("broadcast: except excludes a connection, whichever of its channels is given", async () => {
   await withServer({}, async (server) => {
     const client = NetWebSocketChannel.connect(server.url);
     const guest = await nextChannel(server);
@@ -214,7 +214,7 @@ Deno.test("broadcast: except leaves out connections, whichever of their channels
 
 Deno.test("broadcast: except takes a hand-written channel", async () => {
   const { client, server } = webSocketChannelPair();
-  // Not one of this package's own.
+  // A channel that this package didn't create.
   const other = Object.create(server, {
     sink: { get: () => server.sink },
     state: { get: () => server.state },

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { type BunServerSocket, BunSocket } from "../../src/server/bun_socket.ts";
 
-/** Bun's end, and what was done to it. */
+/** Bun's end of the connection, and the calls made on it. */
 function bunEnd(): { socket: BunServerSocket; log: unknown[] } {
   const log: unknown[] = [];
   const socket: BunServerSocket = {
@@ -55,7 +55,7 @@ Deno.test("a Bun socket has the interface of WebSocket", () => {
   ]);
 });
 
-Deno.test("a Bun socket whose channel was closed while connecting is ended when it opens", () => {
+Deno.test("a Bun socket ends when it opens, if its channel was closed while connecting", () => {
   for (const give of [(it: BunSocket) => it.close(), (it: BunSocket) => it.terminate()]) {
     const { socket, log } = bunEnd();
     const it = new BunSocket("");

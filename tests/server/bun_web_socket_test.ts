@@ -30,7 +30,7 @@ async function withBun(
 const onBun = platform() === "bun";
 
 Deno.test({
-  name: "bunWebSocket: agrees, adds its header fields, echoes, limits messages",
+  name: "bunWebSocket: negotiates, adds header fields, echoes, and limits messages",
   ignore: !onBun,
   async fn() {
     const options = {
@@ -62,7 +62,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "bunWebSocket: refusals have their status, and no channel",
+  name: "bunWebSocket: a refusal has a status and creates no channel",
   ignore: !onBun,
   async fn() {
     await withBun({ verify: ({ url }) => url.pathname === "/" }, async (url, channels) => {
@@ -77,7 +77,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "attack 35: bunWebSocket: a second request behind a refused upgrade is never read",
+  name: "attack 35: bunWebSocket: the server never reads a second request behind a refused upgrade",
   ignore: !onBun,
   async fn() {
     await withBun({ verify: () => false }, async (url, channels) => {
@@ -87,7 +87,7 @@ Deno.test({
   },
 });
 
-Deno.test("bunWebSocket: settings, and what can't be honoured", () => {
+Deno.test("bunWebSocket: passes settings to Bun, and throws for unsupported options", () => {
   const { websocket } = bunWebSocket();
   assertEquals(
     [websocket.idleTimeout, websocket.sendPings, websocket.perMessageDeflate],

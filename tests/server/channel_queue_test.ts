@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { ChannelQueue, MAX_OVER } from "../../src/server/channel_queue.ts";
 import { settled } from "../support/events.ts";
 
-Deno.test("channels leave in the order in which they were pushed, to the caller that asked first", async () => {
+Deno.test("the queue gives channels in the order of push, to the caller that asked first", async () => {
   const queue = new ChannelQueue<string>();
   queue.push("a");
   queue.push("b");
@@ -17,7 +17,7 @@ Deno.test("channels leave in the order in which they were pushed, to the caller 
   assertEquals([await first, await second].map((it) => it.value), ["c", "d"]);
 });
 
-Deno.test("the end wakes every caller that waits, and drops the queued channels", async () => {
+Deno.test("the end wakes every waiting caller, and drops the queued channels", async () => {
   const queue = new ChannelQueue<string>();
   const waiting = queue.next();
   queue.end();
@@ -30,7 +30,7 @@ Deno.test("the end wakes every caller that waits, and drops the queued channels"
   assertEquals(await full.next(), { value: undefined, done: true });
 });
 
-Deno.test("channels that have ended stay in the queue for a reader, up to a limit", async () => {
+Deno.test("ended channels stay in the queue for a reader, up to a limit", async () => {
   const queue = new ChannelQueue<number>();
   for (let i = 0; i < MAX_OVER; i++) queue.push(i);
   queue.over(0);

@@ -1,4 +1,4 @@
-/** How many connections there may be, and how fast: of one address, and in all. */
+/** Limits of the number and rate of connections, per address and in total. */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { createServer } from "node:http";
@@ -23,12 +23,12 @@ import { turn, until } from "../support/turns.ts";
 import { testEntries } from "./entries.ts";
 import { refusalOf, requestText, upgraded, withServer } from "./support.ts";
 
-/** A counter, and what becomes of connections of an address. */
+/** A counter, and the results for connections of an address. */
 function started(options: ConnectionLimitOptions) {
   const clock = new ManualClock();
   const counter = new ConnectionCounter(options, clock);
   const requests: ServerRequest[] = [];
-  /** `null`: it was let in. */
+  /** `null` if the connection was admitted. */
   const enter = (address: string | null): string | null => {
     const request = {} as ServerRequest;
     const excess = counter.enter(request, address);
@@ -45,7 +45,7 @@ function started(options: ConnectionLimitOptions) {
   return { clock, counter, enter, leave };
 }
 
-Deno.test("connection limits: of one address, and in all", () => {
+Deno.test("connection limits: bound connections per address and in total", () => {
   const { counter, enter, leave } = started({ maxConnections: 4, maxConnectionsPerAddress: 2 });
   const [a, b, c] = ["192.0.2.1", "2001:db8::1", "192.0.2.3"];
   assertEquals([enter(a), enter(a), enter(a)], [null, null, "429 address 5"]);
@@ -59,7 +59,7 @@ Deno.test("connection limits: of one address, and in all", () => {
   leave();
   assertEquals([enter(c), counter.addresses], [null, 3]);
   leave();
-  // All of the first address have left: nothing is kept of it.
+  // All connections of the first address have left, so the limits forget it.
   assertEquals([counter.size, counter.addresses], [3, 2]);
   assertEquals([enter(null), counter.addresses], [null, 2]);
   counter.leave({} as ServerRequest);
@@ -67,7 +67,7 @@ Deno.test("connection limits: of one address, and in all", () => {
   assertEquals([counter.size, counter.addresses], [0, 0]);
 });
 
-Deno.test("connection limits: so many within a time, of one address and in all", () => {
+Deno.test("connection limits: bound the rate of connections, per address and in total", () => {
   const connectionRate = { total: 5, perAddress: 2, per: 10_000 };
   const { clock, enter } = started({ connectionRate });
   const [a, b, c] = ["192.0.2.1", "192.0.2.2", "192.0.2.3"];
@@ -76,17 +76,17 @@ Deno.test("connection limits: so many within a time, of one address and in all",
   clock.advance(1999);
   assertEquals(enter(c), "503 rate 1");
   clock.advance(1);
-  // Who is refused doesn't use up what others may have.
+  // A refused connection doesn't count towards the total.
   assertEquals([enter(a), enter(c)], ["429 rate 3", null]);
   clock.advance(10_000);
   assertEquals([enter(a), enter(a), enter(a), enter(null)], [null, null, "429 rate 5", null]);
 });
 
-Deno.test("connection limits: what is kept of addresses is bounded, and goes when they are silent", () => {
+Deno.test("connection limits: remember a bounded number of addresses, and forget idle ones", () => {
   const { clock, counter, enter } = started({ connectionRate: { perAddress: 1, per: 1000 } });
   for (let i = 0; i < 20_000; i++) enter(`10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`);
   assertEquals(counter.addresses, 10_000);
-  // The latest ones are those that are remembered.
+  // The limits remember the latest addresses.
   assertEquals(enter("10.0.78.31"), "429 rate 1");
   assertEquals(enter("10.0.0.0"), null);
   clock.advance(1000);
@@ -99,7 +99,7 @@ const limited = (limits: ConnectionLimits, more: ServerOptions = {}): ServerOpti
   ...more,
 });
 
-/** What a refused client gets. */
+/** The response to a refused client. */
 async function refused(url: string): Promise<[status: number | null, retryAfter: number | null]> {
   const error = await assertRejects(() => NetWebSocketChannel.connect(url).ready, ConnectError);
   return [error.status, error.retryAfter];
@@ -112,7 +112,7 @@ async function opened(url: string, headers = {}): Promise<NetWebSocketChannel> {
 }
 
 testEntries(
-  "limits: an upgrade too many is refused, told, and let in when there is room",
+  "limits: refuse and report an upgrade above the maximum, and admit one when there is room",
   async ({ run }) => {
     const limits = new ConnectionLimits({ maxConnectionsPerAddress: 2 });
     const seen: RefusedUpgrade[] = [];
@@ -137,7 +137,7 @@ testEntries(
 );
 
 testEntries(
-  "limits: an upgrade that is refused, or whose client leaves, counts no more",
+  "limits: no longer count an upgrade that is refused or whose client disconnects",
   async ({ run }) => {
     const limits = new ConnectionLimits({ maxConnections: 1 });
     const answers: ((isWelcome: boolean) => void)[] = [];
@@ -164,46 +164,49 @@ testEntries(
   },
 );
 
-testEntries("limits: the address is what a function says, behind a proxy", async ({ run }) => {
-  const errors: [string, string][] = [];
-  const clientAddress = (request: ServerRequest): string | null | Promise<string | null> => {
-    const last = request.headers.get("x-forwarded-for")?.split(",").at(-1)?.trim();
-    if (last === "broken") throw new Error("broken");
-    if (last === "late") return turn().then(() => "192.0.2.9");
-    if (last === "number") return 5 as unknown as string;
-    return last ?? null;
-  };
-  const limits = new ConnectionLimits({ maxConnectionsPerAddress: 1, clientAddress });
-  const onError: ServerOptions["onError"] = (error, { where }) =>
-    errors.push([String(error), where]);
-  await run(limited(limits, { onError }), async ({ url }) => {
-    const from = (address: string): Promise<NetWebSocketChannel> =>
-      opened(url, { "X-Forwarded-For": `198.51.100.1, ${address}` });
-    const clients = [await from("192.0.2.1"), await from("192.0.2.2"), await from("late")];
-    for (const address of ["192.0.2.1", "192.0.2.9", "late"]) {
-      const error = await assertRejects(() => from(address), ConnectError);
-      assertEquals(error.status, 429, address);
-    }
-    // Without an address it counts in all only.
-    clients.push(await opened(url), await opened(url));
-    assertEquals([limits.connections, errors], [5, []]);
-    for (const address of ["broken", "number"]) {
-      const error = await assertRejects(() => from(address), ConnectError);
-      assertEquals(error.status, 500, address);
-    }
-    assertEquals(errors, [
-      ["Error: broken", "clientAddress"],
-      [
-        "TypeError: Cannot use the answer of clientAddress: it must be a string or null, got 5",
-        "clientAddress",
-      ],
-    ]);
-    for (const client of clients) await client.sink.close();
-    await until(() => limits.connections === 0);
-  });
-});
+testEntries(
+  "limits: clientAddress returns the address of a client behind a proxy",
+  async ({ run }) => {
+    const errors: [string, string][] = [];
+    const clientAddress = (request: ServerRequest): string | null | Promise<string | null> => {
+      const last = request.headers.get("x-forwarded-for")?.split(",").at(-1)?.trim();
+      if (last === "broken") throw new Error("broken");
+      if (last === "late") return turn().then(() => "192.0.2.9");
+      if (last === "number") return 5 as unknown as string;
+      return last ?? null;
+    };
+    const limits = new ConnectionLimits({ maxConnectionsPerAddress: 1, clientAddress });
+    const onError: ServerOptions["onError"] = (error, { where }) =>
+      errors.push([String(error), where]);
+    await run(limited(limits, { onError }), async ({ url }) => {
+      const from = (address: string): Promise<NetWebSocketChannel> =>
+        opened(url, { "X-Forwarded-For": `198.51.100.1, ${address}` });
+      const clients = [await from("192.0.2.1"), await from("192.0.2.2"), await from("late")];
+      for (const address of ["192.0.2.1", "192.0.2.9", "late"]) {
+        const error = await assertRejects(() => from(address), ConnectError);
+        assertEquals(error.status, 429, address);
+      }
+      // Without an address, a connection counts only towards the total.
+      clients.push(await opened(url), await opened(url));
+      assertEquals([limits.connections, errors], [5, []]);
+      for (const address of ["broken", "number"]) {
+        const error = await assertRejects(() => from(address), ConnectError);
+        assertEquals(error.status, 500, address);
+      }
+      assertEquals(errors, [
+        ["Error: broken", "clientAddress"],
+        [
+          "TypeError: Cannot use the answer of clientAddress: it must be a string or null, got 5",
+          "clientAddress",
+        ],
+      ]);
+      for (const client of clients) await client.sink.close();
+      await until(() => limits.connections === 0);
+    });
+  },
+);
 
-Deno.test("limits: one that leaves before its address is known never counts", async () => {
+Deno.test("limits: never count a client that disconnects before its address is known", async () => {
   const answers: ((address: string) => void)[] = [];
   const clientAddress = (): Promise<string> => new Promise((resolve) => answers.push(resolve));
   const limits = new ConnectionLimits({ maxConnections: 1, clientAddress });
@@ -218,7 +221,7 @@ Deno.test("limits: one that leaves before its address is known never counts", as
   });
 });
 
-Deno.test("bind: its own limits, in its stats, with a clock that tests move", async () => {
+Deno.test("bind: the server's own limits appear in its stats and use its clock", async () => {
   const clock = new ManualClock();
   const seen: string[] = [];
   const options = {
@@ -264,7 +267,7 @@ Deno.test("bind: its own limits, in its stats, with a clock that tests move", as
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("bind: connections without a request are counted, and above the limit the oldest is closed", async () => {
+Deno.test("bind: counts connections without a request, and closes the oldest above the limit", async () => {
   await withServer({ maxSilentConnections: 3, handler: () => {} }, async (server) => {
     const silent = (): number => server.stats().connections.silent;
     const all: RawClient[] = [];
@@ -277,7 +280,7 @@ Deno.test("bind: connections without a request are counted, and above the limit 
     };
     const [first, second, third] = [await add(), await add(), await add()];
     assertEquals(silent(), 3);
-    // Half a request is none.
+    // Half a request doesn't count as a request.
     second.socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n");
     third.request();
     await third.response();
@@ -315,7 +318,7 @@ Deno.test("bind: an address has a bounded number of connections without a reques
   });
 });
 
-Deno.test("bind: with TLS, too, connections without a request are counted, and upgrades are limited", async () => {
+Deno.test("bind: counts connections without a request and limits upgrades, also with TLS", async () => {
   const tls = createIdentity({ names: ["127.0.0.1"] });
   const options = { tls, maxSilentConnections: 2, maxConnectionsPerAddress: 1, handler: () => {} };
   await withServer(options, async (server) => {
@@ -335,7 +338,7 @@ Deno.test("bind: with TLS, too, connections without a request are counted, and u
   });
 });
 
-Deno.test("limits are shared by all that have them", async () => {
+Deno.test("all servers with the same limits object share its counts", async () => {
   const limits = new ConnectionLimits({ maxConnections: 2 });
   const http = createServer();
   http.on("upgrade", (request, socket, head) => {
@@ -361,7 +364,7 @@ Deno.test("limits are shared by all that have them", async () => {
   await new Promise((resolve) => http.close(resolve));
 });
 
-Deno.test("limits: wrong options are errors that name them", async () => {
+Deno.test("limits: an error names each wrong option", async () => {
   const bind = (options: unknown): Promise<unknown> => WebSocketServer.bind(options as object);
   const rate = "it must have per, and at least one of total and perAddress";
   await assertRejects(() => bind({ connectionRate: {} }), TypeError, rate);

@@ -3,7 +3,7 @@ import { Connections } from "../../src/server/connections.ts";
 import type { UpgradeSocket } from "../../src/server/upgrade_socket.ts";
 import { ManualClock } from "../../src/testing/manual_clock.ts";
 
-/** A socket that knows where it comes from, and who listens for its end. */
+/** A socket with a remote address, which counts the listeners for its end. */
 class FakeSocket {
   destroyed = false;
   readonly remoteAddress: string | undefined;
@@ -42,7 +42,7 @@ function started(handshakeTimeout = 100, secure = false) {
   return { clock, connections, add, closed: () => closed };
 }
 
-Deno.test("connections: one that asks for nothing in time is destroyed, and leaves no timer", () => {
+Deno.test("connections: destroy a socket that sends no request in time, and leave no timer", () => {
   const { clock, connections, add, closed } = started();
   const silent = add("127.0.0.1", 1);
   const asking = add("127.0.0.1", 2);
@@ -53,7 +53,7 @@ Deno.test("connections: one that asks for nothing in time is destroyed, and leav
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("connections: those that were reset before they could be read don't replace each other", () => {
+Deno.test("connections: sockets that were reset before the first read don't replace each other", () => {
   const { clock, connections, add, closed } = started(100, true);
   const all = [add(), add(), add()];
   assertEquals([...connections].length, 3);
@@ -76,7 +76,7 @@ Deno.test("connections: a socket with the same address replaces the accepted one
   assertEquals(connection !== undefined && connections.has(connection), false);
 });
 
-Deno.test("connections: one that is closed already isn't added; without a timeout nothing is timed", () => {
+Deno.test("connections: don't add a closed socket; start no timer without a timeout", () => {
   const { clock, connections, add } = started(0);
   const dead = new FakeSocket("127.0.0.1", 1);
   dead.destroyed = true;

@@ -1,5 +1,5 @@
-/** The configurations of docs/how-to/deploy.md, run: the server to deploy behind each proxy, and on systemd's socket. */
-// Deno only: it starts programs, and reads the project's files
+/** Runs the configurations of docs/how-to/deploy.md: the server behind each proxy, and on systemd's socket. */
+// Deno only: starts programs and reads the project's files
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { deadline } from "@std/async";
@@ -15,18 +15,18 @@ const SERVER = "examples/deploy/server.ts";
 
 const read = (path: string): string => Deno.readTextFileSync(new URL(path, ROOT));
 
-/** How to run a program, with its arguments; `null`: it isn't installed. */
+/** The command that runs a program, with its arguments; `null` if it isn't installed. */
 const haproxy = findCommand([["haproxy"], ["/usr/sbin/haproxy"]], ["-v"]);
 const apache = findCommand([["apache2"], ["/usr/sbin/apache2"]], ["-v"]);
 const caddy = findCommand([["caddy"]], ["version"]);
 const MODULES = "/usr/lib/apache2/modules";
 
-/** A proxy, and how to run its file of the docs at other ports. */
+/** A proxy, and how to run its file from the docs at other ports. */
 interface Proxy {
   readonly file: string;
   readonly needs: string;
   readonly program: readonly string[] | null;
-  /** Writes what is needed into a folder; gives the arguments. */
+  /** Writes the needed files into a folder, and returns the arguments. */
   prepare(config: string, folder: string, port: number): string[];
 }
 
@@ -77,7 +77,7 @@ const PROXIES: readonly Proxy[] = [
   },
 ];
 
-/** Runs a body with the server to deploy, on Deno. */
+/** Runs a body with the guide's server, on Deno. */
 async function withServer(
   body: (port: string, stop: () => Promise<unknown>) => Promise<void>,
 ): Promise<void> {
@@ -124,7 +124,7 @@ for (const { file, needs, program, prepare } of PROXIES) {
   });
 }
 
-/** What systemd does for a service with a socket: the descriptor 3 listens, and the environment says so. */
+/** Does what systemd does for a service with a socket: descriptor 3 listens, and the environment says so. */
 const ACTIVATE = `
 import os, socket, sys
 listener = socket.socket()

@@ -15,7 +15,7 @@ class FakeSocket extends EventEmitter {
   }
 }
 
-Deno.test("earlier answers: they leave in order, and each drain belongs to the current one", () => {
+Deno.test("earlier answers: the server sends them in order, and each drain belongs to the current one", () => {
   const socket = new FakeSocket();
   assertEquals(owesAnswers(socket.asSocket), false);
   const [first, second] = [new EventEmitter(), new EventEmitter()];
@@ -35,7 +35,7 @@ Deno.test("earlier answers: they leave in order, and each drain belongs to the c
   assertEquals([socket.listenerCount("drain"), second.listenerCount("finish")], [0, 0]);
 });
 
-Deno.test("earlier answers: once stopped it has no listener left", () => {
+Deno.test("earlier answers: stopping removes every listener", () => {
   const socket = new FakeSocket();
   const answer = socket._httpMessage = new EventEmitter();
   const waiting = new EarlierAnswers(socket.asSocket, () => {

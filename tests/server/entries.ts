@@ -1,4 +1,4 @@
-/** Every way into a server of this package, each as a small echo server for a test. */
+/** Every entry point of this package's servers, each as a small echo server for a test. */
 
 import { assertRejects } from "@std/assert";
 import { deadline } from "@std/async";
@@ -17,7 +17,7 @@ import { startFront } from "../http2/front.ts";
 import { closeServer, listen } from "../support/loopback.ts";
 import { upgradeOnBun, upgradeOnDeno } from "./platform_servers.ts";
 
-/** A server that listens, and the channels that it has accepted or refused. */
+/** A listening server, and the channels that it has accepted or refused. */
 export interface EntryServer {
   /** Its URL, such as `"ws://127.0.0.1:8080"`. */
   readonly url: string;
@@ -25,19 +25,19 @@ export interface EntryServer {
   readonly channels: readonly ServerWebSocketChannel[];
 }
 
-/** One way in. */
+/** An entry point. */
 export interface Entry {
   /** The function that a user calls. */
   readonly name: "bind" | "acceptUpgrade" | "acceptStreams" | "upgradeWebSocket" | "bunWebSocket";
   /** Whether this package reads the frames itself. */
   readonly isOwn: boolean;
-  /** Why it can't run here; `null` if it can. */
+  /** Why the entry point can't run here; `null` if it can. */
   readonly missing: string | null;
   /** Runs a body against an echo server on a loopback address, and closes the server. */
   run(options: ServerOptions, body: (server: EntryServer) => Promise<void>): Promise<void>;
 }
 
-/** Echoes, unless a handler does what the test wants. */
+/** Runs the test's handler, or echoes without one. */
 function echo(
   channel: ServerWebSocketChannel | null,
   channels: ServerWebSocketChannel[],
@@ -49,10 +49,10 @@ function echo(
   channel.stream.listen((message) => channel.sink.add(message));
 }
 
-/** How long a server may take to end, in milliseconds: what it waits for without success would hide why the body failed. */
+/** How long a server may take to end, in milliseconds: a longer wait would hide why the body failed. */
 const PATIENCE = 30_000;
 
-/** Runs the body, then ends all that is left. The body's failure is reported before one to end. */
+/** Runs the body, then ends what is left. An error of the body takes precedence over one of the cleanup. */
 async function serve(
   port: number,
   channels: ServerWebSocketChannel[],
@@ -135,7 +135,7 @@ const onBun: Entry["run"] = async (options, body) => {
   await serve(server.port, channels, { name: "bunWebSocket", body, stop: () => server.stop(true) });
 };
 
-/** All ways in: those that this platform lacks included, so that a report names them. */
+/** All entry points, including those that this platform lacks, so that a report names them. */
 export const ENTRIES: readonly Entry[] = [
   { name: "bind", isOwn: true, missing: null, run: bind },
   { name: "acceptUpgrade", isOwn: true, missing: null, run: accept },
@@ -154,13 +154,13 @@ export const ENTRIES: readonly Entry[] = [
   },
 ];
 
-/** Ways in for which a test can't hold, and why. */
+/** Entry points for which a test can't pass, and why. */
 export type LeftOutEntries = { readonly [Name in Entry["name"]]?: string };
 
 /**
- * A test for each way in; where this platform lacks one, the title says why it is left out.
+ * Defines a test for each entry point. If this platform lacks one, the title says why it is left out.
  *
- * @param leftOut For these it has to fail: otherwise the reason is out of date.
+ * @param leftOut The test must fail for these entry points: otherwise the reason is out of date.
  */
 export function testEntries(
   title: string,

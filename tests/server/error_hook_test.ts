@@ -11,7 +11,7 @@ function request(): UpgradeServerRequest {
 
 const printed = (body: () => void): Promise<unknown[][]> => printedBy(() => assertNoUncaught(body));
 
-Deno.test("an error goes to the hook with its context, and is printed without one", async () => {
+Deno.test("the server passes an error to the hook with its context, or prints it without a hook", async () => {
   const seen: [unknown, ErrorContext][] = [];
   const context = { where: "verify", request: request() };
   const lines = await printed(() => {
@@ -23,7 +23,7 @@ Deno.test("an error goes to the hook with its context, and is printed without on
   assertEquals(lines, [["WebSocket server: listen failed:", "y"]]);
 });
 
-Deno.test("the error of a hook that throws or rejects is printed, and nothing else fails", async () => {
+Deno.test("the server prints the error of a hook that throws or rejects, and nothing else fails", async () => {
   const fault = new Error("the hook's");
   const hooks: (() => void)[] = [
     () => {
@@ -39,7 +39,7 @@ Deno.test("the error of a hook that throws or rejects is printed, and nothing el
   }
 });
 
-Deno.test("what fails because the client has left isn't reported", async () => {
+Deno.test("the server doesn't report errors caused by a client that has left", async () => {
   const gone = request();
   gone.giveUp();
   const seen: unknown[] = [];
@@ -69,7 +69,7 @@ Deno.test("attack 71: a value that can't be read or printed breaks nothing", asy
   const { console } = globalThis;
   const { error: before } = console;
   const printed: unknown[] = [];
-  // As the runtimes' own do, for one or the other of these.
+  // The runtimes' own functions also throw for some of these.
   console.error = (...values: unknown[]) => {
     if (typeof values[1] === "object") throwing();
     printed.push(values[1]);

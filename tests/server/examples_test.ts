@@ -1,5 +1,5 @@
-/** The examples of servers, each in a process of its own; the chat in a browser, and over Redis. */
-// Deno only: it starts processes
+/** The examples of servers, each in its own process; the chat also in a browser and over Redis. */
+// Deno only: starts processes
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { deadline } from "@std/async";
@@ -12,7 +12,7 @@ import { findCommand } from "../support/processes.ts";
 import { bundled, type Ended, PATIENCE, type Program, RUNTIMES, startProgram } from "./programs.ts";
 import { leftOut } from "../support/needs.ts";
 
-/** Starts an example, and waits until it says where it listens. */
+/** Starts an example, and waits until it prints its URL. */
 function startExample(path: string, ...args: string[]): Promise<Program> {
   return startAt("0", path, ...args);
 }
@@ -43,7 +43,7 @@ async function during(
   return ended;
 }
 
-/** Tests an example on every runtime: elsewhere than on Deno as one file of JavaScript. */
+/** Tests an example on every runtime: on runtimes other than Deno, as one bundled JavaScript file. */
 function testExample(
   name: string,
   what: string,
@@ -96,30 +96,41 @@ for (const [name, path, isMessage] of FRAMEWORKS) {
   });
 }
 
-testExample("basic_auth_server", "attack 41: who knows the password gets in", async (url) => {
-  const friend = NetWebSocketChannel.connect(url.replace("//", "//Aladdin:open%20sesame@"));
-  friend.sink.add("hello");
-  assertEquals((await friend.stream.next()).value, "hello");
-  await friend.sink.close();
-  const right = btoa("Aladdin:open sesame");
-  const wrong = [
-    ...["", "Basic", "Basic ", `Bearer ${right}`, `Basic ${right}x`, `Basic ${right.slice(0, -1)}`],
-    ...["Aladdin:open sesam", "Aladdin:open sesame ", "aladdin:open sesame", ":", "é"]
-      .map((it) => `Basic ${btoa(it)}`),
-  ];
-  for (const Authorization of wrong) {
-    const guest = NetWebSocketChannel.connect(url, { headers: { Authorization } });
-    const { status, response } = (await guest.closed).error as ConnectError;
-    assertEquals(status, 401, Authorization);
-    assertStringIncludes(response?.headers.get("www-authenticate") ?? "", 'Basic realm="cave"');
-  }
-});
+testExample(
+  "basic_auth_server",
+  "attack 41: the server admits a client that knows the password",
+  async (url) => {
+    const friend = NetWebSocketChannel.connect(url.replace("//", "//Aladdin:open%20sesame@"));
+    friend.sink.add("hello");
+    assertEquals((await friend.stream.next()).value, "hello");
+    await friend.sink.close();
+    const right = btoa("Aladdin:open sesame");
+    const wrong = [
+      ...[
+        "",
+        "Basic",
+        "Basic ",
+        `Bearer ${right}`,
+        `Basic ${right}x`,
+        `Basic ${right.slice(0, -1)}`,
+      ],
+      ...["Aladdin:open sesam", "Aladdin:open sesame ", "aladdin:open sesame", ":", "é"]
+        .map((it) => `Basic ${btoa(it)}`),
+    ];
+    for (const Authorization of wrong) {
+      const guest = NetWebSocketChannel.connect(url, { headers: { Authorization } });
+      const { status, response } = (await guest.closed).error as ConnectError;
+      assertEquals(status, 401, Authorization);
+      assertStringIncludes(response?.headers.get("www-authenticate") ?? "", 'Basic realm="cave"');
+    }
+  },
+);
 
 for (const [runtime, command] of RUNTIMES) {
   const reason = leftOut(runtime, command !== null);
   Deno.test({
     name:
-      `example reverse_proxy on ${runtime}: it forwards to ws, for clients that have the token${reason}`,
+      `example reverse_proxy on ${runtime}: the relay forwards clients with the token to ws${reason}`,
     ignore: command === null,
     async fn() {
       const server = new WsServer({ port: 0, host: "127.0.0.1" });
@@ -137,7 +148,7 @@ for (const [runtime, command] of RUNTIMES) {
         });
         socket.on("close", (code) => onEnd(code));
       });
-      // The second of two relays in a row.
+      // The second of two chained relays.
       const inner = await WebSocketServer.bind({
         port: 0,
         hostname: "127.0.0.1",
@@ -177,7 +188,7 @@ for (const [runtime, command] of RUNTIMES) {
           await (await open()).sink.close(...code === null ? [] : [code]);
           assertEquals(await ended, code ?? 1005);
         }
-        // 1006 is never sent: a connection that is lost is 1014 to the client, and 1011 to the server.
+        // 1006 is never sent: after a lost connection the relay closes the client with 1014, and the server with 1011.
         const client = await open();
         client.sink.add("lose");
         assertEquals((await client.closed).code, 1014);
@@ -191,7 +202,7 @@ for (const [runtime, command] of RUNTIMES) {
   });
 }
 
-Deno.test("attack 41: no example and no page compares a secret but in constant time", async () => {
+Deno.test("attack 41: every example and page compares secrets in constant time", async () => {
   const example = await Deno.readTextFile(
     new URL("../../examples/basic_auth_server.ts", import.meta.url),
   );
@@ -208,7 +219,7 @@ Deno.test("attack 41: no example and no page compares a secret but in constant t
   }
 });
 
-/** One who chats without a page. */
+/** A chat client without a page. */
 class Guest {
   readonly channel: NetWebSocketChannel;
   readonly #seen: Record<string, unknown>[] = [];
@@ -226,7 +237,7 @@ class Guest {
     this.channel.sink.add(JSON.stringify(message));
   }
 
-  /** Fulfils with the first message that was or is seen and fits. */
+  /** Fulfils with the first matching message, received before or after the call. */
   async sees(fits: (message: Record<string, unknown>) => boolean): Promise<unknown> {
     for (;;) {
       const found = this.#seen.find(fits);
@@ -257,7 +268,7 @@ class Guest {
   }
 }
 
-/** Two guests, each with a server; the servers may be the same. */
+/** Two guests, each on a server; both may use the same server. */
 async function talk(first: string, second: string): Promise<void> {
   const one = new Guest(first);
   const name = await one.name();
@@ -290,7 +301,7 @@ async function talk(first: string, second: string): Promise<void> {
   for (const { channel } of [other, back]) await channel.sink.close();
 }
 
-Deno.test("example chat: history, presence, typing; malformed messages are refused", async () => {
+Deno.test("example chat: shows history, presence and typing; refuses malformed messages", async () => {
   const { code } = await withExample("chat/server.ts", [], async (url) => {
     await talk(url, url);
     assertEquals((await fetch(`${url}/nothing`)).body?.cancel() !== undefined, true);
@@ -366,7 +377,7 @@ function testInChromium(name: string, body: (browser: Browser) => Promise<void>)
 testInChromium("example chat: two pages in Chromium talk to each other", converse);
 
 testInChromium(
-  "attack 34: Chromium's page of another host is refused, one of the same is let in",
+  "attack 34: the server refuses Chromium's page of another host, and admits one of its own host",
   async (browser) => {
     await withExample("chat/server.ts", [], async (good) => {
       await withExample("chat/server.ts", [], async (evil) => {
@@ -417,7 +428,7 @@ async function converse(browser: Browser): Promise<void> {
     example = await startAt(new URL(example.url).port, "chat/server.ts");
     await one.click("#reconnect");
     await one.waitForSelector('#state[data-state="open"]');
-    // It has kept its name; the log was in the memory of the process before.
+    // The guest has kept its name; the log was in the memory of the previous process.
     await one.waitForSelector(`#people:text("${name}")`);
     await one.waitForSelector("body:not(:has(#said li))");
     assertEquals(errors, []);

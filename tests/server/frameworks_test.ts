@@ -1,5 +1,5 @@
 /** The programs of docs/how-to/share_a_port.md, on Node, with the genuine frameworks. */
-// Deno only: it starts programs, and gets packages from npm
+// Deno only: starts programs and installs packages from npm
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { deadline } from "@std/async";
@@ -12,7 +12,7 @@ import { missing } from "../support/needs.ts";
 
 const PAGE = new URL("../../docs/how-to/share_a_port.md", import.meta.url);
 
-/** Frameworks that are large, or have to build, are run each night. */
+/** The nightly run tests frameworks that are large or need a build. */
 const isNight = Deno.env.get("FRAMEWORKS") === "all";
 const node = findCommand([["node"]]);
 
@@ -26,7 +26,7 @@ interface Framework {
   readonly files: Readonly<Record<string, string>>;
   /** Programs that build it. */
   readonly build: readonly (readonly string[])[];
-  /** Where its own WebSocket is, as its client connects, and the beginning of its first message. */
+  /** The path of its own WebSocket, as its client uses it, and the beginning of the first message. */
   own?(page: string): { path: string; protocols: string[]; starts: string };
 }
 

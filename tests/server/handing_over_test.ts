@@ -1,5 +1,5 @@
 /** A connection that one process accepts and another serves. */
-// Deno only: it starts programs, on the other runtimes as well
+// Deno only: starts programs on all runtimes
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { deadline } from "@std/async";
@@ -14,14 +14,14 @@ for (const [runtime, command] of [...RUNTIMES, ["the newest Node", await newestN
   const left = leftOut(runtime, command !== null);
   const what = runtime === "Bun" ? "Bun sends no socket" : "nothing of it is lost";
   Deno.test({
-    name: `a connection handed to another process, on ${runtime}: ${what}${left}`,
+    name: `a connection sent to another process, on ${runtime}: ${what}${left}`,
     ignore: command === null,
     async fn() {
       const program = await startProgram([...command ?? [], await bundled(PROGRAM)]);
       const client = new RawClient(program.url);
       try {
         client.request("/", []);
-        // The answer need not be awaited: this is the head, or comes right behind it.
+        // The client need not await the answer: this is its head, or follows directly.
         client.socket.write(clientFrame({ opcode: 1, payload: "early" }));
         if (runtime === "Bun") {
           assertEquals(await deadline(program.printed("no socket"), PATIENCE), "no socket");
@@ -37,7 +37,7 @@ for (const [runtime, command] of [...RUNTIMES, ["the newest Node", await newestN
     },
   });
   Deno.test({
-    name: `a process that dies while connections are handed to it, on ${runtime}${
+    name: `a process that dies while it receives connections, on ${runtime}${
       runtime === "Bun" ? " (left out: Bun sends no socket)" : left
     }`,
     ignore: command === null || runtime === "Bun",
@@ -51,7 +51,7 @@ for (const [runtime, command] of [...RUNTIMES, ["the newest Node", await newestN
         return client;
       };
       try {
-        // One that it has served from the first on ends with it.
+        // A connection that the process served from the start ends with the process.
         const served = come("/");
         assertStringIncludes(await deadline(served.response(), PATIENCE), " 101 ");
         program.signal("SIGUSR2");
@@ -59,9 +59,9 @@ for (const [runtime, command] of [...RUNTIMES, ["the newest Node", await newestN
         const under = come("/last");
         assert(Number((await deadline(program.printed("exit "), PATIENCE)).slice(5)) > 0);
         await deadline(served.end(), PATIENCE);
-        // Deno keeps what was in flight: until the sender ends.
+        // Deno keeps the sockets in flight until the sender ends.
         if (runtime !== "Deno") await deadline(under.end(), PATIENCE);
-        // The sender goes on: it accepts, and ends what it can't hand over.
+        // The sender continues: it accepts, and ends the sockets that it can't send.
         await deadline(come("/").end(), PATIENCE);
         assertEquals((await deadline(program.stop(), PATIENCE)).code, 0);
         await deadline(under.end(), PATIENCE);

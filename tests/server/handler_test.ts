@@ -1,4 +1,4 @@
-/** Handlers, what `verify` finds out about a client, and refusals, for each way into a server. */
+/** Handlers, the context that `verify` returns, and refusals, for each entry point. */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { deadline } from "@std/async";
@@ -20,15 +20,15 @@ import { printedBy } from "../support/printed.ts";
 import { turn, until } from "../support/turns.ts";
 import { webSocketChannelPair } from "../../src/testing/mod.ts";
 
-/** Lets the event loop turn so often: all that doesn't wait for something has happened by then. */
+/** How many turns of the event loop a test runs: all work that waits for no event is done by then. */
 async function turns(count: number): Promise<void> {
   for (let i = 0; i < count; i++) await turn();
 }
 
-/** How long a close that is to come is waited for, in milliseconds: longer than any machine needs. */
+/** How long a test waits for an expected close, in milliseconds: longer than any machine needs. */
 const PATIENCE = 10_000;
 
-/** A server's options that note what fails. */
+/** A server's options that record errors. */
 function noting(): { options: ServerOptions; errors: [unknown, string][] } {
   const errors: [unknown, string][] = [];
   const onError = (error: unknown, { where }: ErrorContext): void =>
@@ -36,7 +36,7 @@ function noting(): { options: ServerOptions; errors: [unknown, string][] } {
   return { options: { onError }, errors };
 }
 
-/** Messages without an end. */
+/** An endless stream of messages. */
 async function* endless(): AsyncGenerator<string> {
   for (;;) {
     await turn();
@@ -44,7 +44,7 @@ async function* endless(): AsyncGenerator<string> {
   }
 }
 
-testEntries("a handler serves each connection in a call of its own", async ({ run }) => {
+testEntries("the server calls the handler once for each connection", async ({ run }) => {
   const { options, errors } = noting();
   const seen: ServerWebSocketChannel[] = [];
   const handler = async (channel: ServerWebSocketChannel): Promise<void> => {
@@ -54,7 +54,7 @@ testEntries("a handler serves each connection in a call of its own", async ({ ru
   };
   await run({ ...options, handler }, async ({ url }) => {
     const clients = [1, 2, 3].map(() => NetWebSocketChannel.connect(url));
-    // The last one first: none waits for another.
+    // The last connection first: no call waits for another.
     for (const [i, client] of [...clients.entries()].reverse()) {
       client.sink.add(`hello ${i}`);
       assertEquals((await client.stream.next()).value, `hello ${i}!`);
@@ -66,7 +66,7 @@ testEntries("a handler serves each connection in a call of its own", async ({ ru
 });
 
 testEntries(
-  "a handler that fails: its channel alone is closed, onError has the error",
+  "a handler that fails closes only its own channel, and onError gets the error",
   async ({ run }) => {
     const { options, errors } = noting();
     const fault = new Error("the handler's own");
@@ -92,7 +92,7 @@ testEntries(
   },
 );
 
-testEntries("a handler that the client's loss ends is no fault", async ({ run }) => {
+testEntries("onError gets no error when a lost client ends a handler", async ({ run }) => {
   const { options, errors } = noting();
   const over = deferred();
   const handler = async (channel: ServerWebSocketChannel): Promise<void> => {
@@ -113,36 +113,39 @@ testEntries("a handler that the client's loss ends is no fault", async ({ run })
   assertEquals(errors, []);
 });
 
-testEntries("a handler that the client's close interrupts is no fault", async ({ run }) => {
-  const { options, errors } = noting();
-  const faults: unknown[] = [];
-  const over = deferred();
-  const handler = async ({ sink, closing, request }: ServerWebSocketChannel): Promise<void> => {
-    try {
-      if (request.url.search === "?stream") await sink.addStream(endless());
-      if (request.url.search === "?flush") await closing;
-      sink.add("too late");
-      await sink.flush();
-    } catch (error) {
-      faults.push(error);
-      throw error;
-    } finally {
-      if (faults.length === 2) over.resolve();
-    }
-  };
-  await run({ ...options, handler }, async ({ url }) => {
-    for (const query of ["?stream", "?flush"]) {
-      const client = NetWebSocketChannel.connect(`${url}/${query}`);
-      client.stream.listen(() => {});
-      await client.ready;
-      await client.sink.close(1000);
-    }
-    await over.promise;
-  });
-  assertEquals(errors, []);
-});
+testEntries(
+  "onError gets no error when the client's close interrupts a handler",
+  async ({ run }) => {
+    const { options, errors } = noting();
+    const faults: unknown[] = [];
+    const over = deferred();
+    const handler = async ({ sink, closing, request }: ServerWebSocketChannel): Promise<void> => {
+      try {
+        if (request.url.search === "?stream") await sink.addStream(endless());
+        if (request.url.search === "?flush") await closing;
+        sink.add("too late");
+        await sink.flush();
+      } catch (error) {
+        faults.push(error);
+        throw error;
+      } finally {
+        if (faults.length === 2) over.resolve();
+      }
+    };
+    await run({ ...options, handler }, async ({ url }) => {
+      for (const query of ["?stream", "?flush"]) {
+        const client = NetWebSocketChannel.connect(`${url}/${query}`);
+        client.stream.listen(() => {});
+        await client.ready;
+        await client.sink.close(1000);
+      }
+      await over.promise;
+    });
+    assertEquals(errors, []);
+  },
+);
 
-Deno.test("a handler that the server's close interrupts is no fault, nor one that a dead client does", async () => {
+Deno.test("onError gets no error when the server's close or a dead client interrupts a handler", async () => {
   const { options, errors } = noting();
   const closing = deferred();
   const faults: string[] = [];
@@ -179,7 +182,7 @@ Deno.test("a handler that the server's close interrupts is no fault, nor one tha
 });
 
 testEntries(
-  "verify's context is the channel's, and that of what it is transformed to",
+  "a channel and its transformed channels have the context that verify returned",
   async ({ run }) => {
     const { options } = noting();
     const seen: unknown[] = [];
@@ -206,13 +209,13 @@ testEntries(
   },
 );
 
-Deno.test("a handler that pushes by a timer: no close of the server's, of a broadcast or of a relay makes add throw", async () => {
+Deno.test("add in a handler's timer doesn't throw after a close by the server, a broadcast or a relay", async () => {
   for (const how of ["server", "broadcast", "relay"] as const) {
     const opened = deferred<ServerWebSocketChannel>();
     const clock = new ManualClock();
     await withServer({ clock, pingInterval: 0, handler: opened.resolve }, async (server) => {
       const client = NetWebSocketChannel.connect(server.url);
-      // It answers no Close.
+      // This client doesn't answer a Close.
       client.stream.listen(() => {}).pause();
       const channel = await opened.promise;
       // A timer's callback may run at any moment from now on.
@@ -250,7 +253,7 @@ testEntries("verify finds cookies by name", async ({ run }) => {
   });
 });
 
-testEntries("a context beside a refusal is neither: 500", async ({ run }) => {
+testEntries("an answer of verify with both a context and a refusal is a 500", async ({ run }) => {
   const { options, errors } = noting();
   const verify = () => ({ context: 1, status: 403 });
   await run({ ...options, verify }, async (server) => {
@@ -262,8 +265,8 @@ testEntries("a context beside a refusal is neither: 500", async ({ run }) => {
   ]]);
 });
 
-testEntries("onRefused has each refusal, its status and its reason", async ({ run, name }) => {
-  // HTTP/2 has no Upgrade, which a 426 has to have.
+testEntries("onRefused gets each refusal with its status and reason", async ({ run, name }) => {
+  // A 426 needs the Upgrade field, which HTTP/2 doesn't have.
   const malformed = name === "acceptStreams" ? 400 : 426;
   const { options } = noting();
   const refusals: [number, string, string][] = [];
@@ -297,7 +300,7 @@ testEntries("onRefused has each refusal, its status and its reason", async ({ ru
   assertEquals(printed.length, 5);
 });
 
-Deno.test("onRefused: what the server itself refuses, and what takes too long", async () => {
+Deno.test("onRefused gets the server's own refusals and timeouts", async () => {
   const refusals: [number, string][] = [];
   const onRefused = ({ status, reason }: RefusedUpgrade): void =>
     void refusals.push([status, reason]);
@@ -361,7 +364,7 @@ Deno.test("a server's close waits for its handlers, up to drainTimeout", async (
   });
 });
 
-Deno.test("a server with a handler is no iterable: it says so", async () => {
+Deno.test("iterating over a server with a handler throws an error that says so", async () => {
   await withServer({ handler: () => {} }, async (server) => {
     const error = assertThrows(() => server[Symbol.asyncIterator](), DOMException);
     assertEquals(error.name, "InvalidStateError");
@@ -369,7 +372,7 @@ Deno.test("a server with a handler is no iterable: it says so", async () => {
   });
 });
 
-Deno.test("the context is typed from verify to the handler and the server's channels", async () => {
+Deno.test("the handler and the server's channels have the type of verify's context", async () => {
   const names: string[] = [];
   const done = deferred();
   const server = await WebSocketServer.bind({

@@ -12,7 +12,7 @@ function allowed(
   return isHostAllowed(host, new UpgradeServerRequest("/", raw, remote), checkHosts(policy));
 }
 
-Deno.test("by default a page names localhost where it came in by a loopback address", () => {
+Deno.test("by default the Host must name localhost when a page connects to a loopback address", () => {
   const own = [
     ...["localhost", "LocalHost:80", "localhost.", "a.b.localhost:1", "127.0.0.1", "127.9.9.9:1"],
     ...["[::1]", "[0:0:0:0:0:0:0:1]:1", "[::ffff:127.0.0.1]", "0x7f.1", "2130706433"],
@@ -53,7 +53,7 @@ Deno.test("a list of hosts applies to every request, in any letter case and with
   }
 });
 
-Deno.test("what is no list of hosts is a TypeError that names the option", () => {
+Deno.test("an invalid list of hosts is a TypeError that names the option", () => {
   const bad = ["https://a", "a/b", "*.a", "u@a", "", "a b", 1, null, undefined];
   for (const entry of bad) {
     assertThrows(() => checkHosts([entry as string]), TypeError, "option hosts", `${entry}`);
@@ -63,7 +63,7 @@ Deno.test("what is no list of hosts is a TypeError that names the option", () =>
   }
 });
 
-Deno.test("a refusal for the host names the host and the option, and is bounded", () => {
+Deno.test("a refusal because of the host names the host and the option, with a bounded length", () => {
   const { status, body } = foreignHost("evil.example:8080", undefined);
   assertEquals(status, 403);
   assertEquals(

@@ -22,7 +22,7 @@ Deno.test("listen reports the address, and rejects if it can't listen", async ()
   await closed(first);
 });
 
-Deno.test("where there is no node:http there is no server", () => {
+Deno.test("bind rejects on a platform without node:http", () => {
   const { process } = globalThis as unknown as { process: { getBuiltinModule?: unknown } };
   const { getBuiltinModule } = process;
   process.getBuiltinModule = undefined;
@@ -49,7 +49,7 @@ Deno.test({
   },
 });
 
-/** The common name of the certificate that a server shows; a new connection, without a resumed session. */
+/** The common name of a server's certificate, read over a new connection without a resumed session. */
 async function shownBy(url: string, ca: readonly string[]): Promise<[string, NetWebSocketChannel]> {
   const client = NetWebSocketChannel.connect(url, { tls: { ca } });
   await client.ready;
@@ -57,7 +57,7 @@ async function shownBy(url: string, ca: readonly string[]): Promise<[string, Net
   return [String((certificate?.subject as { CN?: string } | undefined)?.CN), client];
 }
 
-Deno.test("setTls: new connections get the new certificate, open ones go on; a malformed one changes nothing", async () => {
+Deno.test("setTls: new connections get the new certificate, open ones continue; a malformed one changes nothing", async () => {
   const names = ["127.0.0.1"];
   const [first, second] = ["first", "second"].map((commonName) =>
     createIdentity({ commonName, names })
@@ -78,7 +78,7 @@ Deno.test("setTls: new connections get the new certificate, open ones go on; a m
   const mixed = { cert: second.cert, key: first.key };
   assertThrows(() => server.setTls(mixed), TypeError, "the key of tls.cert");
   await assertRejects(() => WebSocketServer.bind({ tls: mixed }), TypeError, "the key of tls.cert");
-  // In a list, too; on each platform in its own words.
+  // Also in a list; each platform has its own wording.
   const inList = { cert: [second.cert], key: [first.key] };
   assertThrows(() => server.setTls(inList), TypeError, "the key of tls.cert");
   const damaged = (pem: string): string => pem.replace(/\n[^-]{64}\n/, "\nAAAA\n");
@@ -96,7 +96,7 @@ Deno.test("setTls: new connections get the new certificate, open ones go on; a m
 
 const PEM = (label: string): string => `-----BEGIN ${label}-----\nAAAA\n-----END ${label}-----\n`;
 
-/** Settings of TLS that can't be read, or contradict each other. */
+/** TLS settings that are invalid or contradict each other. */
 const UNREADABLE: readonly [settings: object, error: new () => Error, part: string][] = [
   [{ ciphers: "none-of-this-name" }, TypeError, "tls: the platform rejects it: "],
   [{ sigalgs: "none-of-this-name" }, TypeError, "tls: the platform rejects it: "],
@@ -152,7 +152,7 @@ Deno.test({
   },
 });
 
-Deno.test("tls: what can't be read is one error on every runtime, when bound and by setTls", async () => {
+Deno.test("tls: bind and setTls throw the same error for invalid settings on every runtime", async () => {
   const identity = createIdentity();
   const server = await WebSocketServer.bind({ tls: identity, handler: () => {} });
   try {
@@ -164,7 +164,7 @@ Deno.test("tls: what can't be read is one error on every runtime, when bound and
       ];
       for (const error of errors) {
         const name = Object.keys(settings)[0];
-        // What a platform ignores is refused by its name, whatever its value.
+        // The server refuses settings that a platform ignores, whatever their value.
         if (error instanceof UnsupportedError) assertEquals(error.capability, `tls.${name}`);
         else {
           assert(error instanceof kind, `${name}: ${error}`);
@@ -182,7 +182,7 @@ Deno.test("tls: what can't be read is one error on every runtime, when bound and
   }
 });
 
-Deno.test("tls: a wrong passphrase is a TypeError, and is not quoted", async () => {
+Deno.test("tls: a wrong passphrase is a TypeError that doesn't quote it", async () => {
   const { cert, key } = createIdentity();
   const locked = createPrivateKey(key).export({
     type: "pkcs8",
@@ -202,13 +202,13 @@ Deno.test("tls: a wrong passphrase is a TypeError, and is not quoted", async () 
   for (const { message } of errors) assert(!message.includes("not-this-one"), message);
 });
 
-Deno.test("setTls: a server without TLS has no certificates", async () => {
+Deno.test("setTls: throws on a server without TLS", async () => {
   const server = await WebSocketServer.bind();
   assertInvalidState(() => server.setTls(createIdentity()));
   await server.close();
 });
 
-Deno.test("reusePort: two servers at one port; without it, and on an old Node, an error", async () => {
+Deno.test("reusePort: two servers share a port; without it, and on an old Node, bind rejects", async () => {
   const options = { handler: () => {}, reusePort: true };
   const [major = 0] = process.versions.node.split(".").map(Number);
   if (platform() === "node" && major < 22) {
@@ -233,13 +233,13 @@ Deno.test("reusePort: two servers at one port; without it, and on an old Node, a
   await second.close();
 });
 
-Deno.test("fd: is instead of a hostname and a port", async () => {
+Deno.test("fd: replaces hostname and port", async () => {
   await assertRejects(() => WebSocketServer.bind({ fd: 3, port: 80 }), TypeError, "fd");
   for (const fd of [-1, 1.5, Infinity, NaN]) {
     await assertRejects(() => WebSocketServer.bind({ fd }), RangeError, "fd");
   }
 });
 
-Deno.test("hostname: the empty text would be every address, and is refused", async () => {
+Deno.test("hostname: bind refuses the empty string, which would mean every address", async () => {
   await assertRejects(() => WebSocketServer.bind({ hostname: "" }), TypeError, "hostname");
 });

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { inTime } from "../../src/server/in_time.ts";
 import { ManualClock } from "../../src/testing/manual_clock.ts";
 
-/** A decision that never comes, and what bounds it. */
+/** A decision that never settles, and its limits. */
 function endless(ms: number, signal: AbortSignal = new AbortController().signal) {
   const clock = new ManualClock();
   let calls = 0;
@@ -19,7 +19,7 @@ Deno.test("a decision in time leaves no timer", async () => {
   assertEquals([answer, clock.pending], ["decided", 0]);
 });
 
-Deno.test("a decision that never settles is abandoned at the timeout, or when the client leaves", async () => {
+Deno.test("the server abandons a pending decision at the timeout, or when the client disconnects", async () => {
   const slow = endless(100);
   slow.clock.advance(100);
   assertEquals([await slow.answer, slow.clock.pending], ["given up 1", 0]);

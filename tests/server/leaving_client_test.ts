@@ -1,4 +1,4 @@
-/** Plain requests whose client leaves, and servers that close while requests and channels are open. */
+/** Plain requests whose client disconnects, and servers that close while requests and channels are open. */
 
 import { assert, assertEquals } from "@std/assert";
 import { delay } from "@std/async";
@@ -14,7 +14,7 @@ const GET = "GET /page HTTP/1.1\r\nHost: localhost\r\n\r\n";
 const LEAVING = ["end", "destroy", "resetAndDestroy"] as const;
 
 for (const leave of LEAVING) {
-  Deno.test(`a client leaves an idle streaming response: it is cancelled, and the signal aborts: ${leave}`, async () => {
+  Deno.test(`the server cancels an idle streaming response and aborts the signal when the client disconnects: ${leave}`, async () => {
     await assertNoUncaught(async () => {
       const cancelled = deferred();
       const aborted = deferred();
@@ -24,7 +24,7 @@ for (const leave of LEAVING) {
         return new Response(
           new ReadableStream<Uint8Array>({
             start: (controller) => controller.enqueue(new TextEncoder().encode("first")),
-            // And then nothing more, ever.
+            // Afterwards the stream sends nothing more.
             cancel(why) {
               reason = why;
               cancelled.resolve();
@@ -45,7 +45,7 @@ for (const leave of LEAVING) {
     });
   });
 
-  Deno.test(`a client leaves while the handler thinks: the signal aborts, a late answer is cancelled: ${leave}`, async () => {
+  Deno.test(`the server aborts the signal and cancels a late answer when the client disconnects first: ${leave}`, async () => {
     await assertNoUncaught(async () => {
       const asked = deferred();
       const cancelled = deferred();
@@ -66,7 +66,7 @@ for (const leave of LEAVING) {
   });
 }
 
-Deno.test("a client that stays sees no abort, also when the connection ends afterwards", async () => {
+Deno.test("the signal doesn't abort after a complete response, even when the connection ends later", async () => {
   const signals: AbortSignal[] = [];
   const onRequest = ({ signal }: Request): Response => {
     signals.push(signal);
@@ -85,7 +85,7 @@ Deno.test("a client that stays sees no abort, also when the connection ends afte
   assertEquals(signals.map(({ aborted }) => aborted), [false, false, false]);
 });
 
-Deno.test("closing: channels still close in an orderly way beside idle and busy connections", async () => {
+Deno.test("closing: channels close with a closing handshake beside idle and busy connections", async () => {
   const answer = deferred();
   const onRequest = async (request: Request): Promise<Response> => {
     if (request.url.endsWith("/slow")) await answer.promise;
@@ -99,7 +99,7 @@ Deno.test("closing: channels still close in an orderly way beside idle and busy 
     await idle.hex(4);
     const busy = new RawClient(server.url);
     busy.socket.write(GET.replace("/page", "/slow"));
-    // Upgraded behind a page, on a connection that the server knows already.
+    // An upgrade behind a page's request, on a connection that the server already knows.
     const both = new RawClient(server.url);
     both.socket.write(GET);
     await both.hex(4);
@@ -125,12 +125,12 @@ Deno.test("closing: channels still close in an orderly way beside idle and busy 
   });
 });
 
-Deno.test("closing: an upgrade that verify still decides about is refused, not cut off", async () => {
+Deno.test("closing: the server refuses an upgrade whose verify is pending, and doesn't cut it off", async () => {
   const never = (): Promise<boolean> => new Promise(() => {});
   await withServer({ verify: never }, async (server) => {
     const client = new RawClient(server.url);
     client.request();
-    // Something else to be sure that the request is in: the server answers in the order of arrival.
+    // Another request shows that the first has arrived: the server answers in the order of arrival.
     const other = new RawClient(server.url);
     other.socket.write(GET);
     await other.end();

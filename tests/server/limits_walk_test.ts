@@ -1,5 +1,5 @@
 /**
- * Limits that every way in shares: whatever becomes of a connection, in whatever phase, none counts in the end. A random
+ * Limits that every entry point shares: however and whenever connections end, the count returns to zero. A random
  * walk over phases and endings; a failure has the seed, and `TEST_SEED` sets it.
  */
 
@@ -20,28 +20,28 @@ import { assertNoUncaught } from "../support/unhandled.ts";
 import { ENTRIES, type Entry } from "./entries.ts";
 import { upgraded } from "./support.ts";
 
-/** zone.js reports rejections in a way of its own: those of the deciding functions are in it, although they are handled. */
+/** zone.js also reports handled rejections, such as those of the deciding functions. */
 const withoutUncaught = "Zone" in globalThis
   ? (body: () => void | Promise<void>) => body()
   : assertNoUncaught;
 
-/** How many connections, and how many of them at a time. */
+/** The number of connections, and how many of them run at a time. */
 const CONNECTIONS = 160;
 const TOGETHER = 16;
 
-/** The functions that decide, in their order. The client's header fields say which does what. */
+/** The deciding functions, in order. The client's header fields say what each of them does. */
 const DECIDERS = ["clientAddress", "hosts", "origin", "verify", "protocols", "headers"] as const;
-/** What one of them does. */
+/** The behaviour of a deciding function. */
 const DEEDS = ["accept", "wait", "wait", "refuse", "throw", "reject", "never"] as const;
-/** What the client does, and when. */
+/** The client's action, and its time. */
 const LEAVINGS = ["end", "destroy", "resetAndDestroy", "close", "stay"] as const;
 const MOMENTS = ["at once", "after some turns", "behind the answer"] as const;
-/** What the handler does. */
+/** The handler's behaviour. */
 const HANDLERS = ["read", "return", "throw", "reject", "close", "terminate"] as const;
 
 type Deed = (typeof DEEDS)[number];
 
-/** What a function of the options answers when it is as the client asked. */
+/** Makes a function of the options behave as the client's header field says. */
 function does(deed: Deed | undefined, answer: unknown, refusal: unknown): unknown {
   switch (deed) {
     case "wait":
@@ -97,7 +97,7 @@ function optionsFor(limits: ConnectionLimits, isPlatform: boolean): ServerOption
   return options as ServerOptions;
 }
 
-/** Waits for what must come; where it doesn't, the test fails by its name instead of waiting forever. */
+/** Waits for an expected result. If it never settles, the test fails with its name instead of waiting forever. */
 async function inTime<T>(promise: Promise<T>, what: () => string): Promise<T> {
   return await deadline(promise, 30_000).catch((error: { name?: string }) => {
     throw error.name === "TimeoutError" ? new Error(`Waited without success: ${what()}`) : error;
@@ -115,10 +115,10 @@ async function visit(url: string, answersPages: boolean, random: Random): Promis
   const client = new RawClient(url);
   const plan = (): string =>
     `${path} ${lines} ${leaving} ${moment}, seed ${random.seed}: ${client.bytes}`;
-  /** The connection may end first; but no client waits for good. */
+  /** Waits for an answer. The connection may end first, but no client waits forever. */
   const answered = (answer: Promise<unknown>): Promise<unknown> =>
     inTime(answer.catch(() => {}), () => `an answer or an end of ${plan()}`);
-  // Some requests come behind another one, whose answer is first.
+  // Some requests follow another one, whose answer arrives first.
   if (answersPages && random.chance(0.2)) {
     client.socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
   }
@@ -129,13 +129,13 @@ async function visit(url: string, answersPages: boolean, random: Random): Promis
     client.send(8, Uint8Array.of(3, 232));
     await answered(client.end());
   } else if (leaving === "stay") {
-    // A channel whose handler only reads would stay as long.
+    // Without this, a channel whose handler only reads would stay open.
     for (let i = 0; i < 50; i++) await turn();
   } else client.socket[leaving]();
   await inTime(client.destroy(), () => `the client's own end of ${plan()}`);
 }
 
-/** Runs a body while each of these entries has a server. */
+/** Runs a body while a server of each of these entry points is running. */
 async function withAll(
   entries: readonly Entry[],
   limits: ConnectionLimits,
@@ -151,8 +151,8 @@ async function withAll(
 }
 
 Deno.test({
-  name: "limits that all entries share: after every ending in every phase none counts",
-  // Deno's own: it may never make an upgrade whose client has left, nor end it.
+  name: "limits that all entry points share: no connection counts after any ending in any phase",
+  // On Deno: Deno may never complete an upgrade whose client has left, nor end it.
   sanitizeOps: false,
   async fn() {
     const random = seededRandom();
@@ -175,7 +175,7 @@ Deno.test({
           const walk = async (): Promise<void> => {
             while (left-- > 0) {
               const url = random.pick(all);
-              // The others have nothing that answers another request.
+              // The other entry points don't answer a second request.
               await visit(url, url === all[0] || url === all.at(-1), random);
             }
           };
@@ -186,7 +186,7 @@ Deno.test({
           await Promise.all(Array.from({ length: TOGETHER }, () => walk().catch(stop)));
           await until(() => limits.connections === 0).catch(() => {});
           assertEquals(limits.connections, 0, `still counted, seed ${random.seed}`);
-          // And so each of them still lets clients in.
+          // Each server therefore still admits clients.
           for (const url of all) {
             const lines = ["Origin: http://accept.test"];
             const entering = upgraded({ url }, lines, "/none/accept/read");
@@ -199,7 +199,7 @@ Deno.test({
       );
     } finally {
       const ended = attached.close({ drainTimeout: 1000 }).then(() => closeServer(http));
-      // A failure above is the one to report.
+      // An earlier failure takes precedence.
       isEnded = await deadline(ended, 30_000).then(() => true, () => false);
     }
     assert(isEnded, `the HTTP server has a connection left, seed ${random.seed}`);

@@ -1,5 +1,5 @@
 /** A newcomer's five programs: each is short, and prints the same on every runtime. */
-// Deno only: it starts processes
+// Deno only: starts processes
 
 import { assert, assertEquals } from "@std/assert";
 import { deadline } from "@std/async";
@@ -10,20 +10,20 @@ import { bundled, PATIENCE } from "./programs.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
-/** At most so many lines are a program that a newcomer reads at a glance. */
+/** The maximum number of lines that a newcomer reads at a glance. */
 const MAX_LINES = 40;
 
 /** 100,000 bytes of each of the numbers up to 2000, modulo 256. */
 const CHECKSUM = "c657e11ce9f50425c87090b2caa0482e9be414a5b36a0b25d46bc0aaea988a91";
 
-/** What each prints. */
+/** The output of each program. */
 const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
   echo: ["client: hello", "client: 1 2 3", "server: a client left with 1000 done"],
   chat_rooms: [
-    // What one guest hears, who then leaves.
+    // The messages of a guest who then leaves.
     '{"joined":"blue","here":["red","blue"]}',
     '{"from":"blue","text":"hello"}',
-    // What the other one hears, who was there before.
+    // The messages of the other guest, who joined first.
     '{"joined":"red","here":["red"]}',
     '{"joined":"blue","here":["red","blue"]}',
     '{"from":"blue","text":"hello"}',
@@ -50,10 +50,10 @@ const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
-/** Where they run. */
+/** The runtimes of the programs. */
 const RUNTIMES = ["Deno", "Node 20", "Node 26", "Bun"];
 
-/** The command that runs one: elsewhere than on Deno as one file of JavaScript. */
+/** The command that runs a program: on runtimes other than Deno, as one bundled JavaScript file. */
 async function commandOf(name: string, program: string): Promise<string[]> {
   const source = `examples/${program}.ts`;
   if (name === "Deno") {
@@ -62,7 +62,7 @@ async function commandOf(name: string, program: string): Promise<string[]> {
   return [...(await runtime(name)).command, await bundled(source)];
 }
 
-/** How a program ended, and how much its memory grew since it had printed for the first time, in kB. */
+/** The exit code of a program, and how much its memory grew since its first output, in kB. */
 interface Ended {
   readonly code: number;
   readonly stdout: string;
@@ -95,7 +95,7 @@ async function run([command = "", ...args]: readonly string[]): Promise<Ended> {
   return { code, stdout, stderr, growth: Math.max(0, ...peaks) - (peaks[0] ?? 0) };
 }
 
-/** The most memory that a process has had, in kB; 0 where the system doesn't say. */
+/** The peak memory of a process, in kB; 0 if the system doesn't report it. */
 async function peakOf(pid: number): Promise<number> {
   try {
     return Number(/VmHWM:\s*(\d+)/.exec(await Deno.readTextFile(`/proc/${pid}/status`))?.[1] ?? 0);
@@ -113,12 +113,12 @@ for (const [program, lines] of Object.entries(PROGRAMS)) {
   });
 
   for (const name of RUNTIMES) {
-    Deno.test(`example ${program} on ${name}: prints what it should, and ends by itself`, async () => {
+    Deno.test(`example ${program} on ${name}: prints the expected lines, and ends by itself`, async () => {
       const ended = await deadline(run(await commandOf(name, program)), PATIENCE);
       const { code, stdout, stderr, growth } = ended;
       assertEquals({ code, stderr }, { code: 0, stderr: "" });
       assertEquals(stdout.trimEnd().split("\n"), lines);
-      // Three quarters of the upload, 150 MB, come later.
+      // Three quarters of the upload, 150 MB, follow.
       assert(growth < 75_000, `${growth} kB more`);
     });
   }

@@ -1,4 +1,4 @@
-/** Our servers behind nginx on the same machine: what a page's Host and Origin come to. */
+/** Our servers behind nginx on the same machine: how they check a page's Host and Origin. */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { writeFileSync } from "node:fs";
@@ -26,7 +26,7 @@ function config(folder: string, port: number, upstream: string, host: string): s
     }`;
 }
 
-/** What a page of an origin gets that names the host example.com, by way of nginx. */
+/** The response through nginx to a page of an origin that names the host example.com. */
 async function answers(
   entry: Entry,
   options: ServerOptions,
@@ -48,7 +48,7 @@ async function answers(
           assertEquals(await client.hex(4), "81026869");
           got.push("echo");
         } else {
-          // Its text names the option that would have let the page in.
+          // The response names the option that would admit the page.
           assertStringIncludes(head, " 403 ");
           if (!/^content-length: 0/im.test(head)) {
             while (client.body.at(-1) !== 0x0a) await client.hex(client.body.length + 1);
@@ -69,13 +69,13 @@ for (const entry of ENTRIES) {
   const test = (title: string, fn: () => Promise<void>): void =>
     Deno.test({ name: `${title}: ${entry.name}${reason}`, ignore: absent !== null, fn });
 
-  test("interop: nginx that keeps Host needs hosts, and a refusal says so", async () => {
+  test("interop: a server behind nginx that keeps Host needs hosts, and a refusal says so", async () => {
     const kept = { host: "$http_host", origins };
     assertEquals(await answers(entry, {}, kept), ["`hosts`", "`hosts`"]);
     assertEquals(await answers(entry, { hosts: ["example.com"] }, kept), ["echo", "`origin`"]);
   });
 
-  test("interop: nginx that changes Host needs origin, and a refusal says so", async () => {
+  test("interop: a server behind nginx that changes Host needs origin, and a refusal says so", async () => {
     const changed = { host: "$proxy_host", origins };
     assertEquals(await answers(entry, {}, changed), ["`origin`", "`origin`"]);
     const origin = ["https://example.com"];

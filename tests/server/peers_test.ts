@@ -1,4 +1,4 @@
-/** Our server and another project's client, in a process of its own: Python's websockets. */
+/** Our server, and Python's websockets as the client, in its own process. */
 
 import { assertEquals } from "@std/assert";
 import process from "node:process";

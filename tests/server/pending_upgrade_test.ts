@@ -9,7 +9,7 @@ import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { SAMPLE_KEY } from "../support/recipe_clients.ts";
 import { turn } from "../support/turns.ts";
 
-/** A stream, and what was written to it. */
+/** A stream, and the bytes written to it. */
 function stream(): { socket: Duplex; text: () => string } {
   let text = "";
   const socket = new Duplex({
@@ -35,7 +35,7 @@ function acceptance() {
   return acceptRequest(request);
 }
 
-Deno.test("a pending upgrade keeps what arrives early, in order", async () => {
+Deno.test("a pending upgrade keeps early bytes, in order", async () => {
   const { socket, text } = stream();
   const events = { onGone: () => assert(false, "no client has left") };
   const head = Uint8Array.of(1, 2);
@@ -61,7 +61,7 @@ Deno.test("a pending upgrade keeps what arrives early, in order", async () => {
   await turn();
 });
 
-Deno.test("a pending upgrade: a writer that waits for room behind the answer notices that it was sent", async () => {
+Deno.test("a pending upgrade: a writer that waits behind the answer continues when the answer is sent", async () => {
   const waiting: (() => void)[] = [];
   const socket = new Duplex({
     read() {},
@@ -91,7 +91,7 @@ Deno.test("a pending upgrade: a writer that waits for room behind the answer not
   await turn();
 });
 
-Deno.test("a pending upgrade reports once that the client has left: by its end, an error, a flood", async () => {
+Deno.test("a pending upgrade reports once that the client has left: after an end, an error or a flood", async () => {
   const ends: [name: string, end: (socket: Duplex) => void, head?: number][] = [
     ["flood behind the request", () => {}, 0x1_0001],
     ["end", (socket) => socket.push(null)],
@@ -148,7 +148,7 @@ Deno.test("a refused client leaves no timer, whether it ends or disappears", asy
   assertEquals([ended.socket.destroyed, clock.pending], [true, 0]);
 });
 
-Deno.test("a refusal waits for an earlier answer no longer than the handshake may take", async () => {
+Deno.test("a refusal waits for an earlier answer up to handshakeTimeout", async () => {
   for (const [before, after] of [[40, 60], [100, 0], [150, 0]] as const) {
     const clock = new ManualClock();
     const { socket, text } = stream();
@@ -171,7 +171,7 @@ Deno.test("a refusal waits for an earlier answer no longer than the handshake ma
   }
 });
 
-Deno.test("a refusal behind an earlier answer goes out when that has ended, and leaves no timer", async () => {
+Deno.test("the server sends a refusal after the earlier answer has ended, and leaves no timer", async () => {
   const clock = new ManualClock();
   const { socket, text } = stream();
   const answer = new EventEmitter();

@@ -6,10 +6,10 @@ import { withServer } from "./support.ts";
 import { turn } from "../support/turns.ts";
 import { deferred } from "../support/promises.ts";
 
-/** Takes the errors of handlers in this file: they are meant to fail. */
+/** Ignores the errors of handlers in this file: the tests expect them. */
 const expectError = (): void => {};
 
-/** What a server answers to a request of plain HTTP. */
+/** A server's response to a plain HTTP request. */
 async function answer(
   onRequest: BindOptions["onRequest"],
   path = "/",
@@ -28,14 +28,14 @@ async function answer(
   return response;
 }
 
-Deno.test("a plain request gets 426, unless the user answers it", async () => {
+Deno.test("the server answers a plain request with 426, unless the user answers it", async () => {
   const refused = await answer(undefined);
   assertEquals(refused.status, 426);
   assertEquals(refused.headers.get("sec-websocket-version"), "13");
   assertEquals(await refused.text(), "This address speaks WebSocket only\n");
 });
 
-Deno.test("the reason phrase is the handler's, or else the usual one", async () => {
+Deno.test("the reason phrase is the handler's, or the standard one", async () => {
   const cases: [Response, line: string][] = [
     [new Response("page"), "HTTP/1.1 200 OK"],
     [new Response(null, { status: 204 }), "HTTP/1.1 204 No Content"],
@@ -53,7 +53,7 @@ Deno.test("the reason phrase is the handler's, or else the usual one", async () 
   }
 });
 
-Deno.test("a handler gets the request whole, and its answer goes out whole", async () => {
+Deno.test("the handler gets the complete request, and the server sends the complete answer", async () => {
   const large = "x".repeat(300_000);
   const response = await answer(
     async (request) => {
@@ -71,7 +71,7 @@ Deno.test("a handler gets the request whole, and its answer goes out whole", asy
   assertEquals(await response.text(), `POST /a//b?c ${large}`);
 });
 
-Deno.test("a handler that answers with a stream, with nothing, with a fault", async () => {
+Deno.test("a handler may answer with a stream or with nothing, or throw", async () => {
   const parts = ["a", "b", "c"];
   const stream = (): ReadableStream<Uint8Array> =>
     new ReadableStream({
@@ -106,7 +106,7 @@ async function withStream(
   });
 }
 
-Deno.test("an endless answer waits for a client that doesn't read, and ends with one that goes", async () => {
+Deno.test("an endless answer pauses while the client doesn't read, and ends when the client disconnects", async () => {
   const chunk = new Uint8Array(64 * 1024);
   let pulled = 0;
   await withStream((controller) => {
@@ -125,7 +125,7 @@ Deno.test("an endless answer waits for a client that doesn't read, and ends with
   });
 });
 
-Deno.test("an answer that fails half-way is cut off, not ended", async () => {
+Deno.test("the server cuts off an answer that fails half-way, and doesn't end it normally", async () => {
   let pulled = 0;
   await withStream((controller) => {
     if (pulled++ === 0) controller.enqueue(new TextEncoder().encode("half of it"));
@@ -137,7 +137,7 @@ Deno.test("an answer that fails half-way is cut off, not ended", async () => {
   });
 });
 
-Deno.test("a HEAD request gets no body, and an invalid host gets a 400", async () => {
+Deno.test("the server sends no body for a HEAD request, and a 400 for an invalid host", async () => {
   const head = await answer(() => new Response("body"), "/", { method: "HEAD" });
   assertEquals([head.status, await head.text()], [200, ""]);
   await withServer({ onRequest: () => new Response("body") }, async (server) => {
@@ -148,7 +148,7 @@ Deno.test("a HEAD request gets no body, and an invalid host gets a 400", async (
   });
 });
 
-Deno.test("what a handler throws reaches onError, with the request that it was about", async () => {
+Deno.test("onError gets a handler's error together with its request", async () => {
   const cause = new Error("a fault of the user's");
   const reports: unknown[] = [];
   const stream = (): ReadableStream<Uint8Array> =>
@@ -174,14 +174,14 @@ Deno.test("what a handler throws reaches onError, with the request that it was a
   }
 });
 
-/** A client leaves while it sends the body that the handler reads. Gives what `onError` got. */
+/** Disconnects a client while it sends the body that the handler reads. Returns the errors that `onError` got. */
 async function reportsOfLeaving(
   handler: (request: Request) => Promise<Response>,
 ): Promise<unknown[]> {
   const { promise: ended, resolve: open } = deferred();
   const reports: unknown[] = [];
   const onRequest = async (request: Request): Promise<Response> => {
-    // Bun lets the other connection's through.
+    // Bun serves the other connection's request.
     if (request.method === "TRACE") return new Response();
     try {
       return await handler(request);
@@ -194,7 +194,7 @@ async function reportsOfLeaving(
     const client = new RawClient(server.url);
     client.socket.write("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf");
     await new Promise((resolve) => client.socket.once("connect", resolve));
-    // The server has taken the half of it when it answers another connection.
+    // The server has read the half request when it answers another connection.
     const other = new RawClient(server.url);
     other.socket.write("TRACE / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     await other.response();
@@ -205,11 +205,11 @@ async function reportsOfLeaving(
   return reports;
 }
 
-Deno.test("a client that leaves while it sends its body isn't reported", async () => {
+Deno.test("onError gets no error when a client disconnects while it sends its body", async () => {
   assertEquals(await reportsOfLeaving(async (request) => new Response(await request.text())), []);
 });
 
-Deno.test("a handler's own error behind a body that failed is reported", async () => {
+Deno.test("onError gets a handler's own error after a failed body", async () => {
   const cause = new Error("a fault of the user's");
   const reports = await reportsOfLeaving(async (request) => {
     await request.text().catch(() => {});
@@ -218,7 +218,7 @@ Deno.test("a handler's own error behind a body that failed is reported", async (
   assertEquals(reports, [cause]);
 });
 
-/** The status of a plain request whose host a function decides about. */
+/** The status of a plain request when a function decides about its host. */
 async function decidedLate(
   hosts: BindOptions["hosts"],
   handshakeTimeout: number,
@@ -242,7 +242,7 @@ Deno.test("handshakeTimeout bounds how long hosts may decide about a plain reque
   assertEquals(await decidedLate(() => Promise.resolve(true), 20), [200, []]);
 });
 
-Deno.test("a rejection of hosts after the timeout is reported, and nothing else fails", async () => {
+Deno.test("onError gets a rejection of hosts after the timeout, and nothing else fails", async () => {
   const { promise: opened, resolve: open } = deferred();
   const cause = new Error("a fault of the user's");
   const { promise: reported, resolve: onError } = deferred<unknown>();

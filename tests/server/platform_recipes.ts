@@ -1,6 +1,6 @@
 /**
- * Recipes over whole servers: `WebSocketServer`, and the upgrades of `Deno.serve` and `Bun.serve`. What is
- * reported of TCP is what a channel tells.
+ * Recipes over whole servers: `WebSocketServer`, and the upgrades of `Deno.serve` and `Bun.serve`. The reports
+ * about TCP are what a channel reports.
  */
 
 import {
@@ -27,7 +27,7 @@ import { type PlatformServer, serveBun, serveDeno } from "./platform_servers.ts"
 type Upgraded = { response: Response | undefined; channel: ServerWebSocketChannel | null };
 type Accept = (upgrade: () => Promise<Upgraded>, request: Request) => Promise<Response | undefined>;
 
-/** Which server: the platform's own, or ours. */
+/** The kind of server: the platform's own, or ours. */
 type ServerKind = "platform" | "bound";
 
 class WholeRecipeServer implements RecipeServer, RecipeHost {
@@ -185,7 +185,7 @@ class WholeRecipeServer implements RecipeServer, RecipeHost {
   }
 }
 
-/** Starts a recipe on the platform's own server, where it is one that can be followed there. */
+/** Starts a recipe on the platform's own server, if that server can follow it. */
 export function startPlatformRecipe(
   name: RecipeName,
   options: RecipeOptions = {},
@@ -195,7 +195,7 @@ export function startPlatformRecipe(
   return new WholeRecipeServer(name, recipe, { options, more: {} }).start("platform");
 }
 
-/** Starts a recipe on `WebSocketServer` (with more options), where it is one that can be followed there. */
+/** Starts a recipe on `WebSocketServer` with further options, if that server can follow it. */
 export function startBoundRecipe(
   name: RecipeName,
   options: RecipeOptions = {},

@@ -1,4 +1,4 @@
-/** The servers of Deno and Bun, on loopback, that upgrade what arrives. */
+/** Servers of Deno and Bun on loopback that upgrade every request. */
 
 import {
   type BunServer,
@@ -9,12 +9,12 @@ import {
   type UpgradeWebSocketOptions,
 } from "../../src/server/mod.ts";
 
-/** A server of the platform's own. */
+/** The platform's own server. */
 export interface PlatformServer {
   readonly port: number;
-  /** Stops it; on Bun with its connections only if `force` is true. */
+  /** Stops the server. On Bun, the connections end only if `force` is true. */
   stop(force?: boolean): Promise<void>;
-  /** On Deno: ends it and its connections at once. Deno's own part of a connection may outlive it. */
+  /** On Deno: ends the server and its connections at once. Deno's part of a connection may outlive the server. */
   abort?(): Promise<void>;
 }
 

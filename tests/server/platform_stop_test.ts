@@ -1,4 +1,4 @@
-/** How the servers of Deno and Bun are stopped, as docs/how-to/serve.md says: close the channels first. */
+/** Stops the servers of Deno and Bun as docs/how-to/serve.md says: the channels close first. */
 
 import { assert, assertEquals } from "@std/assert";
 import { WebSocketChannel } from "../../mod.ts";
@@ -32,7 +32,7 @@ async function onBun(): Promise<Served> {
   return await served(upgradeOnBun);
 }
 
-/** Both ends' codes, and who closed. */
+/** The close codes of both ends, and which side closed. */
 async function ends({ client, channel }: Served): Promise<unknown[]> {
   const [theirs, ours] = await Promise.all([client.closed, channel.closed]);
   return [theirs.code, theirs.reason, ours.code, ours.initiator];
@@ -40,7 +40,7 @@ async function ends({ client, channel }: Served): Promise<unknown[]> {
 
 for (const [where, serve] of [["deno", onDeno], ["bun", onBun]] as const) {
   Deno.test({
-    name: `${where}: channels that are closed first end with their code, and the server stops`,
+    name: `${where}: the server stops after its channels have closed with their code`,
     ignore: platform() !== where,
     async fn() {
       const served = await serve();
@@ -52,7 +52,7 @@ for (const [where, serve] of [["deno", onDeno], ["bun", onBun]] as const) {
 }
 
 Deno.test({
-  name: "deno: shutdown closes a channel that is left open, and the server's end says 1005",
+  name: "deno: shutdown closes an open channel, and the server's end reports 1005",
   ignore: platform() !== "deno",
   async fn() {
     const served = await onDeno();
@@ -63,7 +63,7 @@ Deno.test({
 
 Deno.test({
   name:
-    "bun: stop waits for the channels; stop(true) closes them, and the server's end says that the client did",
+    "bun: stop waits for the channels; stop(true) closes them, and the server's end reports a close by the client",
   ignore: platform() !== "bun",
   async fn() {
     const served = await onBun();

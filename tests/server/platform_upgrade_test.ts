@@ -15,7 +15,7 @@ import { SAMPLE_KEY } from "../support/recipe_clients.ts";
 
 const REMOTE = { address: "192.0.2.1", port: 4711 };
 
-/** A correct request. Not every platform lets all of these fields be set: they are what it reads. */
+/** A correct request. The fields are readable even where a platform doesn't allow setting all of them. */
 function request(changes: Record<string, string> = {}, signal?: AbortSignal): Request {
   const fields = new Map(Object.entries({
     host: "a.example",
@@ -35,7 +35,7 @@ function request(changes: Record<string, string> = {}, signal?: AbortSignal): Re
   return like as unknown as Request;
 }
 
-Deno.test("options that the platform can't honour are an UnsupportedError, unless they ask for nothing", () => {
+Deno.test("options that the platform doesn't support throw an UnsupportedError, unless they request nothing", () => {
   const check = (options: Parameters<typeof checkPlatformOptions>[0]): unknown =>
     checkPlatformOptions(readOptions(options, PLATFORM_KINDS), [
       "compression",
@@ -58,7 +58,7 @@ Deno.test("options that the platform can't honour are an UnsupportedError, unles
   assertThrows(() => check({ protocols: ["a b"] }), SyntaxError);
 });
 
-Deno.test("a request in the manner of fetch is decided about as any other", async () => {
+Deno.test("the server decides about a fetch-style request as about any other", async () => {
   const clock = new ManualClock();
   const status = async (changes: Record<string, string>, options = {}): Promise<number> => {
     const settings = checkPlatformOptions(options, []);
@@ -76,7 +76,7 @@ Deno.test("a request in the manner of fetch is decided about as any other", asyn
   assertEquals([made.url.href, made.remoteAddress], ["ws://a.example/x?y", "192.0.2.1"]);
 });
 
-Deno.test("the platform's signal is read only while a function takes its time: Deno warns of it", async () => {
+Deno.test("the server reads the platform's signal only while a decision is pending, because Deno warns about it", async () => {
   const reads = async (verify: () => boolean | Promise<boolean>): Promise<number> => {
     let count = 0;
     const { signal } = new AbortController();
@@ -90,7 +90,7 @@ Deno.test("the platform's signal is read only while a function takes its time: D
   assertEquals([await reads(() => true), await reads(() => Promise.resolve(true))], [0, 1]);
 });
 
-Deno.test("attack 42: a client that has left, or a verify that is too slow, gives a 503", async () => {
+Deno.test("attack 42: the server answers 503 if the client has left or verify is too slow", async () => {
   const clock = new ManualClock();
   const refusals: [number, string][] = [];
   const settings = checkPlatformOptions({
@@ -110,11 +110,11 @@ Deno.test("attack 42: a client that has left, or a verify that is too slow, give
   await microtasks();
   clock.advance(100);
   assertEquals([(await slow).refusal?.status, clock.pending], [503, 0]);
-  // A client that has left is refused nothing.
+  // The server doesn't report a refusal for a client that has left.
   assertEquals(refusals, [[503, "timeout"]]);
 });
 
-Deno.test("limits: an upgrade that the platform never opens stops counting after a while, with any handshakeTimeout", async () => {
+Deno.test("limits: an upgrade that the platform never opens stops counting after a delay, with any handshakeTimeout", async () => {
   for (const [handshakeTimeout, ms] of [[1000, 1000], [0, 60_000]] as const) {
     const clock = new ManualClock();
     const limits = new ConnectionLimits({ maxConnections: 1 });
@@ -134,7 +134,7 @@ Deno.test("limits: an upgrade that the platform never opens stops counting after
   }
 });
 
-Deno.test("limits: an upgrade that Bun refuses, also by throwing, counts no more", async () => {
+Deno.test("limits: an upgrade that Bun refuses, also by throwing, no longer counts", async () => {
   const fault = new Error("Bun can't");
   for (
     const refuse of [() => false, () => {

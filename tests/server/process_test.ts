@@ -1,6 +1,6 @@
-// Deno only: it starts programs, on the other runtimes as well
+// Deno only: starts programs on all runtimes
 
-/** What a server means for its process: when all is closed nothing holds it. */
+/** A server's process: when everything is closed, nothing keeps the process alive. */
 
 import { assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
 import { deadline } from "@std/async";
@@ -15,21 +15,21 @@ const PROGRAM = "tests/server/programs/ending.ts";
 /** Clients of every kind that do nothing to end their connections. */
 async function stubborn(url: string): Promise<RawClient[]> {
   const server = { url };
-  // It never asks; it doesn't finish to ask.
+  // The client never sends a request, or only a part of one.
   const silent = new RawClient(url);
   const slow = new RawClient(url);
   slow.socket.write("GET / HTTP/1.1\r\nHost: local");
-  // It waits for an answer; it was refused.
+  // The client waits for an answer, or was refused.
   const waiting = new RawClient(url);
   waiting.request("/wait");
   const refused = new RawClient(url);
   refused.request("/", ["Origin: https://evil.example"]);
   await refused.response();
-  // It keeps its connection for another request.
+  // The client keeps its connection for another request.
   const kept = new RawClient(url);
   kept.socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
   await kept.response();
-  // It never answers a Close; it doesn't even read.
+  // The client never answers a Close, or doesn't read at all.
   const mute = await upgraded(server);
   const blocked = await upgraded(server);
   blocked.socket.pause();
@@ -73,7 +73,7 @@ for (const [runtime, command] of RUNTIMES) {
     const reason = leftOut(runtime, command !== null);
     const what = fault === "listener"
       ? "a listener's exception is uncaught"
-      : "what a handler of Bun.serve throws behind the upgrade is";
+      : "an exception of a Bun.serve handler after the upgrade is uncaught";
     Deno.test({
       name: `${what}, and ends the process: ${runtime}${reason}`,
       ignore: command === null,

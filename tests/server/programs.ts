@@ -1,4 +1,4 @@
-/** Programs with a server, each in a process of its own, on any runtime. For tests that Deno runs. */
+/** Runs programs with a server, each in its own process, on any runtime. For tests that Deno runs. */
 
 import { fileURLToPath } from "node:url";
 import { standInArgs } from "../../tasks/std.ts";
@@ -7,49 +7,49 @@ import { findCommand, fromNpm } from "../support/processes.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
-/** What a program needs to have `@std`, as the tests have it. */
+/** The arguments that give a program the same `@std` as the tests. */
 const STAND_INS = await standInArgs();
 
 /** How a program ended. */
 export interface Ended {
   readonly code: number;
-  /** All that it printed. */
+  /** The program's complete output. */
   readonly text: string;
 }
 
 /** A running program. */
 export interface Program {
-  /** Where it listens. */
+  /** The address that the program prints. */
   readonly url: string;
-  /** Fulfils with the line that a text begins, when it has been printed; with the second one, the third one… */
+  /** Fulfils with the printed line that starts with a text; later calls fulfil with the second, the third… */
   printed(start: string, count?: number): Promise<string>;
-  /** Sends a line, where it was started with an input. */
+  /** Sends a line, if the program was started with an input. */
   say(line: string): Promise<void>;
-  /** Sends a signal that doesn't end it. */
+  /** Sends a signal that doesn't end the program. */
   signal(signal: Deno.Signal): void;
-  /** Fulfils when it has ended. */
+  /** Fulfils when the program has ended. */
   readonly ended: Promise<Ended>;
   /** Sends a signal. */
   stop(signal?: Deno.Signal): Promise<Ended>;
 }
 
-/** What runs a program; `null`: it isn't installed. */
+/** The commands that run a program; `null` if the runtime isn't installed. */
 export const RUNTIMES: readonly [name: string, command: readonly string[] | null][] = [
   ["Deno", [Deno.execPath(), "run", ...STAND_INS, "--quiet", "--allow-all"]],
   ["Node", findCommand([["node"]])],
   ["Bun", findCommand(fromNpm("bun"))],
 ];
 
-/** The newest Node, where it isn't the one that is installed; `null`: it isn't available. */
+/** The newest Node, if another one is installed; `null` if it isn't available. */
 export async function newestNode(): Promise<readonly string[] | null> {
   return await runtime(`Node ${NEWEST_NODE}`).then(({ command }) => command, () => null);
 }
 
 /**
- * Starts a program, and waits until it prints where it listens.
+ * Starts a program, and waits until it prints its address.
  *
- * @param hasInput Whether it reads lines.
- * @param cwd Where; left out: in the project's folder.
+ * @param hasInput Whether the program reads lines.
+ * @param cwd The working directory; by default the project's folder.
  */
 export async function startProgram(
   [program = "", ...args]: readonly string[],
@@ -108,10 +108,10 @@ export async function startProgram(
   };
 }
 
-/** A program that doesn't do what is waited for would keep the tests waiting forever. */
+/** Limits the wait: a faulty program would otherwise block the tests forever. */
 export const PATIENCE = 60_000;
 
-/** A program and all that it imports as one file of JavaScript: for runtimes that take no other. */
+/** Bundles a program and its imports into one JavaScript file, for runtimes that need one. */
 export async function bundled(source: string): Promise<string> {
   const output = fileURLToPath(new URL(source.replace(/\.ts$/, ".mjs"), OUT));
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {

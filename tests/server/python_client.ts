@@ -1,4 +1,4 @@
-/** Python's websockets with the interface of `WebSocket`: a process in which its clients run. */
+/** Runs clients of Python's websockets in a process, and gives them the interface of `WebSocket`. */
 
 import { type ChildProcess, spawn } from "node:child_process";
 import process from "node:process";
@@ -6,13 +6,13 @@ import type { WebSocketEventLike, WebSocketLike } from "../../src/native/web_soc
 import { findCommand } from "../support/processes.ts";
 import { fromHex, hex } from "../support/bytes.ts";
 
-/** How to run Python with websockets installed; `null` where it isn't. */
+/** The command of a Python with websockets installed; `null` if there is none. */
 export const python: readonly string[] | null = findCommand(
   [["/usr/bin/python3"], ["python3"]],
   ["-c", "import websockets"],
 );
 
-/** What to connect to, and how. */
+/** The URL and the options of a connection. */
 export interface PythonConnect {
   readonly url: string;
   readonly protocols: readonly string[];
@@ -20,7 +20,7 @@ export interface PythonConnect {
   readonly compression: boolean;
 }
 
-/** What the process tells. */
+/** A message from the process. */
 interface Told {
   readonly client: number;
   readonly event: "open" | "message" | "sent" | "close";
@@ -52,7 +52,7 @@ export class PythonClients {
     this.#ended = new Promise((resolve) => child.once("close", () => resolve()));
   }
 
-  /** Begins to connect. */
+  /** Starts to connect. */
   connect(options: PythonConnect): PythonSocket {
     const client = this.#sockets.length;
     const socket = new PythonSocket((command) => {
@@ -63,7 +63,7 @@ export class PythonClients {
     return socket;
   }
 
-  /** Ends the process, whose last words are an error. */
+  /** Ends the process; its remaining error output is an error. */
   async close(): Promise<void> {
     this.#child.stdin?.end();
     this.#child.kill("SIGKILL");
@@ -92,10 +92,10 @@ export class PythonSocket implements WebSocketLike {
   binaryType = "arraybuffer";
   readonly say: (command: object) => void;
   readonly #listeners: Map<string, Listener[]> = new Map<string, Listener[]>();
-  /** The sizes of what was given to Python, and is not sent yet. */
+  /** The sizes of messages that Python has not sent yet. */
   readonly #sizes: number[] = [];
 
-  /** @param say Tells the process. */
+  /** @param say Sends a command to the process. */
   constructor(say: (command: object) => void) {
     this.say = say;
   }

@@ -1,4 +1,4 @@
-/** How much a client may send: paused, closed, or as a function decides. */
+/** Limits of a client's rate: the server pauses, closes, or asks a function. */
 
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import {
@@ -25,7 +25,7 @@ function texts(...messages: string[]): Uint8Array {
   return Uint8Array.from(frames.flatMap((it) => [...it]));
 }
 
-/** A server's options that note what came, and how each connection ended. */
+/** A server's options that record the messages, and how each connection ended. */
 function noting(): {
   received: Message[];
   channels: ServerWebSocketChannel[];
@@ -46,7 +46,7 @@ async function opened(url: string): Promise<NetWebSocketChannel> {
   return client;
 }
 
-/** Lets all happen that only waits for the event loop. */
+/** Runs all work that only waits for the event loop. */
 async function settle(): Promise<void> {
   for (let i = 0; i < 50; i++) await turn();
 }
@@ -54,7 +54,7 @@ async function settle(): Promise<void> {
 const digits = (from: number, to: number): string[] =>
   Array.from({ length: to - from + 1 }, (_, i) => `${from + i}`);
 
-Deno.test("rateLimit pauses: what is too much waits, and nothing is lost", async () => {
+Deno.test("rateLimit pauses: messages above the rate wait, and none is lost", async () => {
   const clock = new ManualClock();
   const { received, channels, handler } = noting();
   const rateLimit: RateLimitOptions = { messages: 4, per: 1000, action: "pause" };
@@ -76,13 +76,13 @@ Deno.test("rateLimit pauses: what is too much waits, and nothing is lost", async
     assertEquals(received, digits(1, 10));
     clock.advance(250);
     await until(() => received.length === 11);
-    // Silent for as long: as much as at first may come at once.
+    // After as long a silence, the client may again send the full burst at once.
     clock.advance(1250);
     client.socket.write(texts(...digits(12, 20)));
     await until(() => received.length === 15);
     await settle();
     assertEquals(received, digits(1, 15));
-    // The peer's Close comes behind all that it has sent.
+    // The peer's Close follows all its messages.
     client.send(8, Uint8Array.of(3, 232));
     await until(() => channels[0]?.state === "closed", () => clock.advance(250));
     assertEquals(received, digits(1, 20));
@@ -92,13 +92,13 @@ Deno.test("rateLimit pauses: what is too much waits, and nothing is lost", async
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("rateLimit pauses: bytes count as they are on the wire, control frames included", async () => {
+Deno.test("rateLimit pauses: counts the bytes on the wire, including control frames", async () => {
   const clock = new ManualClock();
   const { received, handler } = noting();
   const rateLimit: RateLimitOptions = { bytes: 100, per: 1000, action: "pause" };
   await withServer({ rateLimit, handler, clock, pingInterval: 0 }, async (server) => {
     const client = await upgraded(server);
-    // Each 7 bytes: 147 in all, in one chunk: what arrives behind the first 100 in another one waits. 47 are owed then.
+    // 147 bytes in one chunk, 7 per frame. The next chunk must wait: the client is 47 bytes over the limit.
     const pings = Array.from({ length: 20 }, () => clientFrame({ opcode: 9, payload: "x" }));
     client.socket.write(Uint8Array.from([...pings, texts("a")].flatMap((it) => [...it])));
     await until(() => received.length === 1);
@@ -115,7 +115,7 @@ Deno.test("rateLimit pauses: bytes count as they are on the wire, control frames
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("rateLimit pauses: own close, terminate and a lost connection don't wait for it", async () => {
+Deno.test("rateLimit pauses: close, terminate and a lost connection don't wait for the pause", async () => {
   const clock = new ManualClock();
   const { received, channels, handler } = noting();
   const rateLimit: RateLimitOptions = { messages: 1, per: 60_000, action: "pause" };
@@ -142,7 +142,7 @@ Deno.test("rateLimit pauses: own close, terminate and a lost connection don't wa
     assertEquals((await terminated.closed).code, 1006);
     const lost = await flood();
     clients[2]?.socket.resetAndDestroy();
-    // A paused socket isn't read: Node, Deno and Bun notice a reset when it is, or something is sent.
+    // Node, Deno and Bun notice the reset of a paused socket only when they read or send.
     for (let i = 0; i < 200 && lost.state !== "closed"; i++) {
       if (lost.state === "open") lost.sink.add("are you there?");
       await turn();
@@ -155,9 +155,9 @@ Deno.test("rateLimit pauses: own close, terminate and a lost connection don't wa
 });
 
 testEntries(
-  "rateLimit closes with 1008, and what is too much isn't delivered",
+  "rateLimit closes with 1008, and drops the messages above the rate",
   async ({ run, name }) => {
-    // Deno's own socket resets the connection if the client goes on sending: then the client doesn't read the Close.
+    // Deno's own socket resets the connection if the client continues to send: then the client doesn't read the Close.
     const more = name === "upgradeWebSocket" ? 1 : 2000;
     for (const limits of [{ messages: 2 }, { bytes: 40 }]) {
       const { received, channels, handler } = noting();
@@ -188,7 +188,7 @@ testEntries(
 );
 
 testEntries(
-  "rateLimit asks a function: it lets through, or closes; its faults are reported",
+  "rateLimit asks a function that allows or closes; onError gets its errors",
   async ({ run, isOwn }) => {
     const cases: [then: () => unknown, code: number, errors: string[]][] = [
       [() => "close", 1008, []],
@@ -236,7 +236,7 @@ testEntries(
   },
 );
 
-Deno.test("rateLimit asks a function, which pauses, or closes the channel itself", async () => {
+Deno.test("rateLimit asks a function that pauses, or closes the channel itself", async () => {
   const clock = new ManualClock();
   const { received, channels, handler } = noting();
   let count = 0;
@@ -248,7 +248,7 @@ Deno.test("rateLimit asks a function, which pauses, or closes the channel itself
   await withServer({ rateLimit, handler, clock, pingInterval: 0 }, async (server) => {
     const client = await opened(server.url);
     for (const digit of digits(1, 5)) client.sink.add(digit);
-    // The message that is too much is delivered, and then there is a pause.
+    // The server delivers the message above the rate, and then pauses.
     await until(() => received.length === 2);
     await settle();
     assertEquals([received.length, count], [2, 1]);
@@ -261,7 +261,7 @@ Deno.test("rateLimit asks a function, which pauses, or closes the channel itself
   assertEquals(clock.pending, 0);
 });
 
-/** One message in so many fragments of one byte. */
+/** A message in the given number of one-byte fragments. */
 function fragments(count: number): Uint8Array {
   const all = Array.from(
     { length: count },
@@ -276,7 +276,7 @@ const pings = (count: number): Uint8Array =>
   );
 
 testEntries(
-  "rateLimit.messages counts no control frame, and a fragmented message once",
+  "rateLimit.messages counts no control frames, and a fragmented message once",
   async ({ run }) => {
     const { received, channels, handler } = noting();
     const rateLimit: RateLimitOptions = { messages: 2, per: 60_000, action: "close" };
@@ -297,9 +297,9 @@ testEntries(
 );
 
 testEntries(
-  "rateLimit.bytes: floods of control frames and of tiny fragments, where they are seen",
+  "rateLimit.bytes: counts floods of control frames and tiny fragments if the entry point reads frames",
   async ({ run, isOwn }) => {
-    // 3,500 bytes on the wire each; of the payload of a message 0, and 500.
+    // Each flood has 3,500 bytes on the wire; the message payload is 0 and 500 bytes.
     for (const flood of [pings(500), fragments(500)]) {
       const { received, channels, handler } = noting();
       const rateLimit: RateLimitOptions = { bytes: 1000, per: 60_000, action: "close" };
@@ -327,9 +327,9 @@ testEntries(
 );
 
 testEntries(
-  "rateLimit.bytes and what is compressed: as on the wire, or inflated on a platform's socket",
+  "rateLimit.bytes: counts compressed bytes on the wire, or inflated bytes on a platform's socket",
   async ({ run, name }) => {
-    // Deno's own socket agrees to no compression.
+    // Deno's own socket doesn't negotiate compression.
     if (name === "upgradeWebSocket") return;
     const { received, channels, handler } = noting();
     const rateLimit: RateLimitOptions = { bytes: 8000, per: 60_000, action: "close" };
@@ -346,14 +346,14 @@ testEntries(
         assertInstanceOf(error, LimitError);
         assertEquals(error.option, "rateLimit.bytes");
         if (name === "bunWebSocket") assertEquals([received.length, error.actual], [0, 1_000_000]);
-        // Each chunk counts before it is inflated: a bomb costs its share, and no more messages than that are inflated.
+        // Each chunk counts before it is inflated, so the rate also limits the number of inflated messages.
         else assert(received.length <= 8, `${received.length}`);
       },
     );
   },
 );
 
-Deno.test("rateLimit.bytes lets a bomb through that is small on the wire: maxMessageSize bounds it", async () => {
+Deno.test("rateLimit.bytes admits a compression bomb that is small on the wire; maxMessageSize limits it", async () => {
   const { received, channels, handler } = noting();
   const rateLimit: RateLimitOptions = { bytes: 100_000, per: 60_000, action: "close" };
   const options = { rateLimit, handler, compression: true, maxMessageSize: 1_000_000 };
@@ -368,7 +368,7 @@ Deno.test("rateLimit.bytes lets a bomb through that is small on the wire: maxMes
   });
 });
 
-Deno.test("rateLimit: what is missing or wrong is an error that names it", async () => {
+Deno.test("rateLimit: an error names each missing or wrong option", async () => {
   const bad = async (
     rateLimit: unknown,
     kind: typeof TypeError | typeof RangeError,
@@ -407,7 +407,7 @@ Deno.test("rateLimit: Infinity means no limit", async () => {
   });
 });
 
-Deno.test("rateLimit: the sockets of a platform's own server can't be paused", () => {
+Deno.test("rateLimit: pause is unsupported on a platform's own server", () => {
   const rateLimit: RateLimitOptions = { messages: 1, per: 1, action: "pause" };
   const error = (() => {
     try {

@@ -2,7 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { refuse } from "../../src/handshake/server_handshake.ts";
 import { contextIn, hasContext, refusalOf, refusalResponse } from "../../src/server/refusals.ts";
 
-Deno.test("a refusal of verify's keeps its status, phrase, headers and body", () => {
+Deno.test("a refusal by verify keeps its status, reason phrase, headers and body", () => {
   const { status, statusText, headers, body } = refusalOf({
     status: 503,
     statusText: "Later",
@@ -13,7 +13,7 @@ Deno.test("a refusal of verify's keeps its status, phrase, headers and body", ()
   assertEquals(headers.find(([name]) => name === "Retry-After")?.[1], "1");
 });
 
-Deno.test("an answer that is no refusal names verify and what it may answer", () => {
+Deno.test("the error of an invalid answer names verify and the valid answers", () => {
   const answers: [answer: unknown, text: string][] = [
     [
       "yes",
@@ -45,14 +45,14 @@ Deno.test("an answer that is no refusal names verify and what it may answer", ()
   );
 });
 
-Deno.test("a refusal as a response of fetch", async () => {
+Deno.test("a refusal becomes a fetch Response", async () => {
   const response = refusalResponse(refuse(401, { headers: [["WWW-Authenticate", "Basic"]] }));
   assertEquals([response.status, response.statusText], [401, "Unauthorized"]);
   assertEquals(response.headers.get("www-authenticate"), "Basic");
   assertEquals(await response.text(), "Unauthorized\n");
 });
 
-Deno.test("a context alone: what is undefined, or on every object, isn't beside it", () => {
+Deno.test("a context is alone if other members are undefined or inherited from Object", () => {
   const all = Object.prototype as { ofEverything?: number };
   all.ofEverything = 1;
   try {

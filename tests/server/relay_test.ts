@@ -16,17 +16,17 @@ import { assertNoUncaught } from "../support/unhandled.ts";
 import { withServer } from "./support.ts";
 import { turn } from "../support/turns.ts";
 
-/** What joins two channels. */
+/** A function that joins two channels. */
 type Join = (a: ServerWebSocketChannel, b: WebSocketChannel) => Promise<unknown>;
 
-/** The ways to join two channels that pass on how one ends. */
+/** The ways to join two channels that forward how one of them ends. */
 const JOINS: readonly [name: string, join: Join][] = [
   ["relay", relay],
   ["pipe", (a, b) => a.pipe(b)],
   ["pipe, from behind", (a, b) => b.pipe(a)],
 ];
 
-/** A server behind two relays in a row, all over real sockets, and a client of the first relay. */
+/** A server behind two chained relays, all over real sockets, and a client of the first relay. */
 async function behindTwo(
   handler: (channel: ServerWebSocketChannel) => void | Promise<void>,
   body: (url: string) => Promise<void>,
@@ -43,7 +43,7 @@ async function behindTwo(
   });
 }
 
-Deno.test("relay: messages of both kinds, both ways, in order, through two in a row", async () => {
+Deno.test("relay: two chained relays forward text and bytes both ways, in order", async () => {
   const echo = async (channel: ServerWebSocketChannel): Promise<void> => {
     for await (const message of channel.stream) channel.sink.add(message);
   };
@@ -56,13 +56,13 @@ Deno.test("relay: messages of both kinds, both ways, in order, through two in a 
   });
 });
 
-/** What each side ends with, and what the other end of two relays in a row then gets; `null`: the connection is lost. */
+/** The code that one side closes with, and the code at the other end of two relays; `null`: the connection is lost. */
 const CODES: readonly [sent: number | null, reason: string, ofServer: number, ofClient: number][] =
   [
     [1000, "done", 1000, 1000],
     [1001, "going", 1001, 1001],
     [1005, "", 1005, 1005],
-    // Never sent: it is a bad gateway to the client, and a fault to the server.
+    // 1006 is never sent: the relay sends 1014 to the client, and 1011 to the server.
     [null, "", 1014, 1011],
     [1009, "", 1009, 1009],
     [1011, "fault", 1011, 1011],
@@ -71,7 +71,7 @@ const CODES: readonly [sent: number | null, reason: string, ofServer: number, of
     [4404, "not here", 4404, 4404],
   ];
 
-/** Ends a channel so. */
+/** Closes a channel with the code, or terminates it. */
 function endWith(channel: WebSocketChannel, code: number | null, reason: string): void {
   if (code === null) channel.terminate();
   else void (code === 1005 ? channel.sink.close() : channel.sink.close(code, reason));
@@ -79,12 +79,12 @@ function endWith(channel: WebSocketChannel, code: number | null, reason: string)
 
 for (const [name, join] of JOINS) {
   for (const [sent, reason, ofServer, ofClient] of CODES) {
-    const title = `${name}: ${sent ?? 1006} through two in a row`;
+    const title = `${name}: two chained relays forward ${sent ?? 1006}`;
 
-    Deno.test(`${title}: from the server to the client, behind its messages`, async () => {
+    Deno.test(`${title}: from the server to the client, after its messages`, async () => {
       const close = async (channel: ServerWebSocketChannel): Promise<void> => {
         channel.sink.add("last");
-        // What was sent may be lost with the connection.
+        // The messages may be lost with the connection.
         if (sent === null) await channel.stream.next();
         endWith(channel, sent, reason);
       };
@@ -98,7 +98,7 @@ for (const [name, join] of JOINS) {
       }, join);
     });
 
-    Deno.test(`${title}: from the client to the server, behind its messages`, async () => {
+    Deno.test(`${title}: from the client to the server, after its messages`, async () => {
       const ended = deferred<unknown[]>();
       const note = async (channel: ServerWebSocketChannel): Promise<void> => {
         let last: unknown;
@@ -121,7 +121,7 @@ for (const [name, join] of JOINS) {
   }
 }
 
-Deno.test("relay: a message that is too large for the server ends the client with 1009", async () => {
+Deno.test("relay: closes the client with 1009 when a message is too large for the server", async () => {
   const echo = (channel: ServerWebSocketChannel): void =>
     void channel.stream.listen((message) => channel.sink.add(message));
   await behindTwo(echo, async (url) => {
@@ -131,7 +131,7 @@ Deno.test("relay: a message that is too large for the server ends the client wit
   });
 });
 
-Deno.test("relay: a connection that is lost is a bad gateway to the client, and 1011 to the server", async () => {
+Deno.test("relay: closes the client with 1014, or the server with 1011, when the other connection is lost", async () => {
   await behindTwo((channel) => channel.terminate(), async (url) => {
     const client = NetWebSocketChannel.connect(url);
     assertEquals((await client.closed).code, 1014);
@@ -148,7 +148,7 @@ Deno.test("relay: a connection that is lost is a bad gateway to the client, and 
   });
 });
 
-Deno.test("relay: a server that can't be reached is a bad gateway", async () => {
+Deno.test("relay: closes the client with 1014 when the server is unreachable", async () => {
   const closed = await WebSocketServer.bind();
   await closed.close();
   const handler = async (guest: ServerWebSocketChannel): Promise<void> => {
@@ -160,7 +160,7 @@ Deno.test("relay: a server that can't be reached is a bad gateway", async () => 
   });
 });
 
-Deno.test("relay: what the server refuses is a bad gateway to the client, and the result has its status", async () => {
+Deno.test("relay: closes the client with 1014 when the server refuses, and the result has the status", async () => {
   await withServer({ verify: () => ({ status: 401 }) }, async (server) => {
     const ended = deferred<unknown>();
     const handler = async (guest: ServerWebSocketChannel): Promise<void> => {
@@ -192,7 +192,7 @@ Deno.test("relay: a client that offers a subprotocol needs a server with protoco
   });
 });
 
-Deno.test("relay: a side that doesn't read stops the other one", async () => {
+Deno.test("relay: a side that doesn't read pauses the other side", async () => {
   const { client, server: guest } = webSocketChannelPair({ highWaterMark: 1000 });
   const { client: up, server } = webSocketChannelPair({ highWaterMark: 1000 });
   const over = relay(guest, up);
@@ -222,7 +222,7 @@ Deno.test("relay: closing one side closes the other with the same code", async (
   assertEquals((await server.closed).reason, "by hand");
 });
 
-Deno.test("relay: beside an addStream, the other one's end is passed on, and its message ends both", async () => {
+Deno.test("relay: during an addStream, forwards the other side's end; a message from it ends both", async () => {
   const kinds: ((channel: WebSocketChannel) => WebSocketChannel)[] = [
     (it) => it,
     (it) => it.transformSink<string>((text) => text) as WebSocketChannel,
@@ -250,7 +250,7 @@ Deno.test("relay: beside an addStream, the other one's end is passed on, and its
   }
 });
 
-Deno.test("relay: a code that the other transport can't send is left out", async () => {
+Deno.test("relay: leaves out a code that the other transport can't send", async () => {
   const cases: [code: number | null, sent: unknown[]][] = [
     [1000, [1000, ""]],
     [4404, [4404, ""]],
@@ -271,7 +271,7 @@ Deno.test("relay: a code that the other transport can't send is left out", async
   }
 });
 
-Deno.test("relay: messages for a side that the user closed are dropped without an error", async () => {
+Deno.test("relay: drops messages for a side that the user closed, without an error", async () => {
   const { client, server: guest } = webSocketChannelPair();
   const { client: up, server } = webSocketChannelPair();
   server.stream.listen(() => {});
@@ -285,7 +285,7 @@ Deno.test("relay: messages for a side that the user closed are dropped without a
   assertEquals([(await client.closed).code, (await server.closed).code], [1001, 1001]);
 });
 
-Deno.test("relay: a channel that has another reader is refused, and the other one stays as it was", async () => {
+Deno.test("relay: refuses a channel with another reader, and leaves the other channel unchanged", async () => {
   const { client, server: guest } = webSocketChannelPair();
   const { client: up, server } = webSocketChannelPair();
   up.stream.listen(() => {});
@@ -300,13 +300,13 @@ Deno.test("relay: a channel that has another reader is refused, and the other on
   client.sink.add("unread");
   assertEquals((await guest.stream.next()).value, "unread");
   assertThrows(() => relay(client, client), DOMException, "belong to the same connection");
-  // Its right to read wasn't taken.
+  // The relay didn't start reading from it.
   client.stream.listen(() => {});
   for (const channel of [client, server]) channel.terminate();
   await Promise.all([client, guest, up, server].map((it) => it.closed));
 });
 
-Deno.test("relay: a message that the other channel doesn't take ends both, and nothing else", async () => {
+Deno.test("relay: ends both channels, and nothing else, when one rejects a message", async () => {
   const { client, server: guest } = webSocketChannelPair();
   const { client: up, server } = webSocketChannelPair();
   await assertNoUncaught(async () => {
@@ -320,7 +320,7 @@ Deno.test("relay: a message that the other channel doesn't take ends both, and n
   assertEquals([(await client.closed).code, (await server.closed).code], [1011, 1011]);
 });
 
-Deno.test("relay: a message that the other channel doesn't take while it is connecting ends both", async () => {
+Deno.test("relay: ends both channels when one rejects a message while connecting", async () => {
   const fault = new TypeError("the encoder's own");
   await withServer({ handler: ({ stream }) => void stream.listen(() => {}) }, async (server) => {
     const { client, server: guest } = webSocketChannelPair();

@@ -1,35 +1,35 @@
-/** Clients that always have messages in flight, whatever becomes of their server. */
+/** Clients that always have messages in flight, also while their server restarts. */
 
 import { NetWebSocketChannel } from "../../src/net/mod.ts";
 import type { CloseInfo } from "../../src/web_socket/close_info.ts";
 
-/** What the clients have seen. */
+/** The counts of the clients. */
 export interface Figures {
   /** How many connections were opened. */
   connections: number;
   /** How many messages were sent for the first time. */
   sent: number;
-  /** How many were sent again: those that had no answer when the server closed. */
+  /** How many messages were sent again, because they had no answer when the server closed. */
   resent: number;
-  /** How many were echoed. */
+  /** How many messages were echoed. */
   echoed: number;
-  /** How many echoes were not the next that was waited for. */
+  /** How many echoes were not the expected next one. */
   wrong: number;
-  /** How many attempts were refused: nothing listened. */
+  /** How many attempts were refused because nothing listened. */
   refused: number;
   /** How many attempts were reset, or ended without an answer. */
   reset: number;
-  /** How the connections ended, and how many did. */
+  /** The number of connections for each kind of end. */
   readonly endings: Record<string, number>;
 }
 
-/** How many messages of a client may be without an answer. */
+/** How many messages of a client may be unanswered. */
 const WINDOW = 8;
 
-/** How many clients connect for one message only, again and again: they try whether anybody is refused. */
+/** How many clients repeatedly connect for a single message: they detect refused connections. */
 const VISITORS = 2;
 
-/** Clients that send messages and wait for their echoes; or, as uploads, only send. */
+/** Clients that send messages and wait for their echoes, or only upload. */
 export class Load {
   readonly figures: Figures = {
     connections: 0,
@@ -57,12 +57,12 @@ export class Load {
     for (let i = 0; i < VISITORS; i++) this.#clients.push(this.#run(`visitor ${i}`, 1));
   }
 
-  /** How many connections of clients that stay have been opened so far. */
+  /** How many connections of long-lived clients have been opened so far. */
   get stayed(): number {
     return this.#stayed;
   }
 
-  /** Fulfils when so many connections of clients that stay have been opened, in all. */
+  /** Fulfils when the given total of connections of long-lived clients have been opened. */
   async opened(connections: number): Promise<void> {
     while (this.#stayed < connections) {
       await new Promise<void>((resolve) => this.#onOpen = resolve);
@@ -75,14 +75,14 @@ export class Load {
     await Promise.all(this.#clients);
   }
 
-  /** Gives up. */
+  /** Abandons all clients. */
   async abandon(): Promise<void> {
     this.#abandoned = true;
     for (const channel of this.#open) channel.terminate();
     await Promise.all(this.#clients);
   }
 
-  /** @param most How many messages to send on one connection. */
+  /** @param most The maximum number of messages on one connection. */
   async #run(name: string, most: number): Promise<void> {
     const unanswered: string[] = [];
     const counter = { next: 0, until: 0 };
@@ -140,7 +140,7 @@ export class Load {
       for (const end = Math.min(sent + WINDOW, most); sent < end; sent++) {
         if (channel.sink.add(`${name}, upload ${sent}`)) this.figures.sent++;
       }
-      // The server has the batch: it isn't there to measure how much the machine can carry.
+      // Wait until the server has the batch: the test doesn't measure throughput.
       await channel.ping().catch(() => {});
     }
     await channel.sink.close(1000);

@@ -1,5 +1,5 @@
-/** The two processes of a server are replaced, one after the other, while clients always have messages in flight. */
-// Deno only: it starts programs, on the other runtimes as well
+/** Replaces the two processes of a server, one after the other, while clients always have messages in flight. */
+// Deno only: starts programs on all runtimes
 
 import { assert, assertEquals } from "@std/assert";
 import { deadline } from "@std/async";
@@ -8,7 +8,7 @@ import { bundled, newestNode, RUNTIMES, startProgram } from "./programs.ts";
 import { Load } from "./rolling_load.ts";
 import { missing } from "../support/needs.ts";
 
-/** More of both where there is time. */
+/** The number of clients and restarts; both are higher in the nightly run. */
 const CLIENTS = Number(Deno.env.get("ROLLING_CLIENTS") ?? 24);
 const ROLLS = Number(Deno.env.get("ROLLING_ROLLS") ?? 1);
 const PATIENCE = 60_000 + ROLLS * CLIENTS * 500;
@@ -29,7 +29,7 @@ interface Way {
 }
 
 const WAYS: readonly Way[] = [
-  { name: "fd", what: "a socket that is handed over" },
+  { name: "fd", what: "an inherited socket" },
   { name: "cluster", what: "node:cluster" },
   { name: "port", what: "reusePort" },
 ];
@@ -40,7 +40,7 @@ async function commandOf(runtime: string, command: readonly string[], way: Way, 
   return way.name === "cluster" ? server : [...python ?? [], SUPERVISOR, way.name, ...server];
 }
 
-/** Why a way can't be shown on a runtime; `null` if it can. */
+/** Why a way doesn't work on a runtime; `null` if it does. */
 function absent(runtime: string, command: readonly string[] | null, { name }: Way): string | null {
   if (command === null) return missing(runtime, false);
   if (name !== "cluster" && python === null) return missing("Python", false);
@@ -83,9 +83,9 @@ for (const [runtime, command] of runtimes) {
             console.log(`${runtime}, ${way.name}, ${what}:`, { ...figures, handled, lost });
             assertEquals(text.match(/^error .*/gm), null);
             assertEquals([lost, figures.wrong, figures.refused], [0, 0, 0]);
-            // No message was handled twice, although some were sent again.
+            // The servers handled no message twice, although the clients resent some.
             assertEquals(handled, sent);
-            // Each process has a queue of its own, which is reset with what the system has put into it.
+            // Each process has its own accept queue; the system resets the connections in it.
             const isQueueOwn = way.name === "port" || way.name === "cluster" && runtime === "Bun";
             assert(isQueueOwn || figures.reset === 0, "connections were reset");
             assertEquals(Object.keys(figures.endings).sort(), ["1000", "1012"]);

@@ -19,7 +19,7 @@ const RAW = [
   ...["Sec-WebSocket-Key", SAMPLE_KEY, "Sec-WebSocket-Version", "13"],
 ];
 
-/** A channel over a stream, and what its client got. */
+/** A channel over a stream, and the bytes that its client received. */
 function connecting(
   options: ServerOptions,
   extra: Parameters<typeof accept>[3] = {},
@@ -49,7 +49,7 @@ Deno.test("without verify a channel is open at once", () => {
   assert(socket.destroyed);
 });
 
-Deno.test("a handshake that takes too long is a 503 and a TimeoutError, and leaves no timer", async () => {
+Deno.test("a handshake timeout sends a 503, rejects with a TimeoutError, and leaves no timer", async () => {
   const { channel, clock, socket, text } = connecting({ verify: never, handshakeTimeout: 100 });
   clock.advance(100);
   assert(text().startsWith("HTTP/1.1 503 "), text());
@@ -61,7 +61,7 @@ Deno.test("a handshake that takes too long is a 503 and a TimeoutError, and leav
   assertEquals([socket.destroyed, clock.pending], [true, 0]);
 });
 
-Deno.test("an answer that comes too late has no effect", async () => {
+Deno.test("a late answer of verify has no effect", async () => {
   let answer = (_verdict: boolean): void => {};
   const verify = (): Promise<boolean> => new Promise((resolve) => answer = resolve);
   const { channel, socket, text } = connecting({ verify });
@@ -74,7 +74,7 @@ Deno.test("an answer that comes too late has no effect", async () => {
   socket.destroy();
 });
 
-Deno.test("a refusal that is clear before, and a signal that has aborted before", async () => {
+Deno.test("the server refuses an invalid request or an already aborted signal before verify", async () => {
   const full = connecting({ verify: never }, { refused: refused(refuse(503), "full") });
   assertEquals(full.channel.state, "closed");
   assert(full.text().startsWith("HTTP/1.1 503 "), full.text());
@@ -87,7 +87,7 @@ Deno.test("a refusal that is clear before, and a signal that has aborted before"
   aborted.socket.destroy();
 });
 
-Deno.test("an upgrade that this side aborts is refused as closing, with any reason of the signal", async () => {
+Deno.test("the server refuses an aborted upgrade as closing, with any reason of the signal", async () => {
   const reasons: string[] = [];
   const onRefused = ({ reason }: RefusedUpgrade): void => void reasons.push(reason);
   const timeout = new DOMException("", "TimeoutError");
@@ -105,7 +105,7 @@ Deno.test("an upgrade that this side aborts is refused as closing, with any reas
   assertEquals(reasons, ["closing", "closing", "closing", "closing"]);
 });
 
-Deno.test("a channel that ended before anyone took it leaves no timer, and can still be taken", async () => {
+Deno.test("a channel that ends in the queue leaves no timer, and stays available", async () => {
   const ends: ((guest: ReturnType<typeof connecting>) => void)[] = [
     ({ channel }) => channel.terminate(),
     ({ channel }) => void channel.sink.close(),
@@ -115,7 +115,7 @@ Deno.test("a channel that ended before anyone took it leaves no timer, and can s
   for (const end of ends) {
     const guest = connecting({ pingInterval: 0 }, { isQueued: true });
     const { channel, clock, socket } = guest;
-    // RFC 6455 §5.7: a masked "Hello", and a Close behind it.
+    // RFC 6455 §5.7: a masked "Hello", followed by a Close.
     socket.push(fromHex("8185 37fa213d 7f9f4d5158 8882 00000000 03e8"));
     await delay(0);
     assertEquals([channel.state, clock.pending], ["open", 1]);
@@ -130,7 +130,7 @@ Deno.test("a channel that ended before anyone took it leaves no timer, and can s
   }
 });
 
-Deno.test("the error of a refusal says what the client got, shortened", () => {
+Deno.test("the error of a refusal has the client's response, shortened", () => {
   const plain = refusedError(refuse(403));
   assertEquals(plain.message, "Refused the upgrade with 403 Forbidden");
   const { message, status, retryable } = refusedError(refuse(503, { body: "x".repeat(1000) }));

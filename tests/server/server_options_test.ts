@@ -19,7 +19,7 @@ import {
 import { RawClient } from "../support/recipe_clients.ts";
 import { withServer } from "./support.ts";
 
-/** Options are checked before anything is looked at. */
+/** An entry point checks its options before it reads anything else. */
 const NO_UPGRADE = [{} as never, {} as never, new Uint8Array()] as const;
 
 Deno.test("a server's options have safe defaults", () => {
@@ -30,7 +30,7 @@ Deno.test("a server's options have safe defaults", () => {
   assertEquals([settings.compression, settings.fields], [null, []]);
 });
 
-Deno.test("a server's options are checked at once", () => {
+Deno.test("the server checks its options at once", () => {
   const bad: [options: ServerOptions, error: new (message: string) => Error][] = [
     [{ handshakeTimeout: -1 }, RangeError],
     [{ pingInterval: NaN }, RangeError],
@@ -72,7 +72,7 @@ Deno.test("a server's options are checked at once", () => {
   assertEquals(admission.origin, sent);
 });
 
-Deno.test("the error of an origin shows what one looks like, and never true", () => {
+Deno.test("the error of an invalid origin shows a valid example, and never suggests true", () => {
   const message = (origin: unknown): string =>
     assertThrows(
       () => checkServerOptions(readOptions({ origin } as ServerOptions, SERVER_KINDS)),
@@ -100,7 +100,7 @@ Deno.test("the error of an origin shows what one looks like, and never true", ()
   );
 });
 
-Deno.test("header fields are given in any form, and kept in their order", () => {
+Deno.test("header fields are accepted in any form, and keep their order", () => {
   const fields = [["A", "1"], ["b", "2"]];
   assertEquals(fieldsOf({ A: "1", b: "2" }), fields as [string, string][]);
   assertEquals(fieldsOf([["A", "1"], ["b", "2"]]), fields as [string, string][]);
@@ -133,7 +133,7 @@ const SHARED: readonly ServerOptions[] = [
   { rateLimit: { bytes: 1.5, per: 1000, action: "close" } },
 ];
 
-Deno.test("a server's counts and sizes are whole numbers, on every entry", async () => {
+Deno.test("every entry point requires integers for counts and sizes", async () => {
   for (const options of [...BIND_ONLY, ...SHARED]) {
     const error = await assertRejects(() => WebSocketServer.bind(options), RangeError);
     assert(error.message.includes("it must be an integer, got "), error.message);
@@ -141,7 +141,7 @@ Deno.test("a server's counts and sizes are whole numbers, on every entry", async
   for (const options of SHARED) {
     assertThrows(() => acceptUpgrade(...NO_UPGRADE, options), RangeError, "an integer");
     assertThrows(() => bunWebSocket(options), RangeError, "an integer");
-    // What Deno's own socket can't limit at all isn't looked at there.
+    // Deno's own socket can't limit these, so this entry point doesn't check them.
     const request = new Request("http://localhost/");
     await assertRejects(() => upgradeWebSocket(request, options), RangeError, "an integer");
   }
@@ -149,7 +149,7 @@ Deno.test("a server's counts and sizes are whole numbers, on every entry", async
   assertThrows(() => new ConnectionLimits({ maxConnections: 1.5 }), RangeError, "an integer");
 });
 
-Deno.test("the name that other libraries give a handler is refused with ours, on every entry", async () => {
+Deno.test("every entry point refuses onConnection, and suggests handler instead", async () => {
   const text = "Cannot use the option onConnection: there is no such option, got a function. " +
     "Give it as handler";
   const options = { onConnection: () => {} } as ServerOptions;
@@ -166,7 +166,7 @@ Deno.test("the name that other libraries give a handler is refused with ours, on
   ) assertEquals(assertThrows(act, TypeError).message, text);
 });
 
-Deno.test("path: one or several whole paths, as a request has them; no pattern", async () => {
+Deno.test("path: accepts one or several complete paths of requests, and no pattern", async () => {
   const wrong: [path: unknown, part: string][] = [
     [[], "a list that isn't empty"],
     ["", "it must begin with a slash"],

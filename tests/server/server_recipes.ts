@@ -1,4 +1,4 @@
-/** Recipes over our own server: what a well-behaved one does, with `acceptUpgrade`. */
+/** Recipes of well-behaved servers, run on our own server with `acceptUpgrade`. */
 
 import { acceptUpgrade, type ServerWebSocketChannel } from "../../src/server/mod.ts";
 import type { ServerOptions } from "../../src/server/mod.ts";
@@ -13,13 +13,13 @@ import {
 } from "../support/recipes.ts";
 import { hex } from "../support/bytes.ts";
 
-/** What a recipe does with a channel that is connecting. */
+/** A recipe's action on a connecting channel. */
 export type ServerRecipe = (
   channel: ServerWebSocketChannel,
   host: RecipeHost,
 ) => void | Promise<void>;
 
-/** The recipes that a well-behaved server can follow, by name. The others are started as they are. */
+/** The recipes that a well-behaved server can follow, by name. The other recipes run on raw sockets. */
 export const serverRecipes: Readonly<Partial<Record<RecipeName, ServerRecipe>>> = {
   echo: (channel, host) => echo(channel, host),
   "slow-upgrade": (channel, host) => echo(channel, host),
@@ -89,7 +89,7 @@ function listenTo(
   });
 }
 
-/** Reports how a channel ended, unless it never was open. */
+/** Reports how a channel ended, if it was ever open. */
 export async function reportClose(
   channel: ServerWebSocketChannel,
   host: Pick<RecipeHost, "report">,
@@ -106,7 +106,7 @@ export async function reportClose(
   host.report({ kind: "close", code: received?.code ?? 1006, reason: received?.reason ?? "" });
 }
 
-/** A server's options that do what a recipe's say. */
+/** Converts a recipe's options to a server's options. */
 export function serverOptions(
   name: RecipeName,
   options: RecipeOptions,
@@ -128,7 +128,7 @@ export function serverOptions(
   };
 }
 
-/** A recipe on one of our own server's channels, over the TCP connection of a recipe's server. */
+/** Runs a recipe on a channel of our own server, over the TCP connection of a recipe's server. */
 function overTcp(name: RecipeName, recipe: ServerRecipe): Recipe {
   return async (connection: RecipeConnection) => {
     const { host, socket } = connection;
@@ -151,7 +151,7 @@ function overTcp(name: RecipeName, recipe: ServerRecipe): Recipe {
   };
 }
 
-/** Starts a recipe on our own server where it is one for well-behaved servers. */
+/** Starts a recipe on our own server, if a well-behaved server can follow it. */
 export function startServerRecipe(
   name: RecipeName,
   options: RecipeOptions = {},

@@ -25,7 +25,7 @@ Deno.test("a request has its path, its query and the client's address", () => {
   assertEquals([plain.protocols, plain.origin], [[], null]);
 });
 
-Deno.test("a request's cookies: values as they were sent, the first of a name, whatever the field holds", () => {
+Deno.test("a request's cookies keep their values unchanged; the first of a name wins; a malformed field is harmless", () => {
   const cookies = (...values: string[]): [string, string][] => [
     ...request("/", values.flatMap((it) => ["Cookie", it])).cookies,
   ];
@@ -43,7 +43,7 @@ Deno.test("a request's cookies: values as they were sent, the first of a name, w
   ]);
 });
 
-Deno.test("a request's signal aborts when the client leaves, also when it is read afterwards", () => {
+Deno.test("a request's signal aborts when the client leaves, also if the user reads it later", () => {
   const it = request("/");
   const { signal } = it;
   assertStrictEquals(it.signal, signal);
@@ -55,7 +55,7 @@ Deno.test("a request's signal aborts when the client leaves, also when it is rea
   assertEquals(late.signal.aborted, true);
 });
 
-Deno.test("a request's URL is of its target; it throws for none that a client can send", () => {
+Deno.test("a request's URL comes from its target, and never throws for a target that a client can send", () => {
   const url = (target: string, host = "a.example"): string =>
     request(target, ["Host", host]).url.href;
   assertEquals(url("/a?b"), "ws://a.example/a?b");
@@ -71,7 +71,7 @@ Deno.test("a request's URL is of its target; it throws for none that a client ca
   assertEquals(request("/a", []).url.href, "ws://invalid/a");
 });
 
-Deno.test("where a request came from, by its socket", () => {
+Deno.test("a request has the remote address of its socket", () => {
   const remoteOf = (socket: object, of: "ws" | "http") => {
     const { scheme, address, port, isLocal } = new SocketRemote(socket, of);
     return { scheme, address, port, isLocal };
@@ -90,7 +90,7 @@ Deno.test("where a request came from, by its socket", () => {
   }
 });
 
-Deno.test("header fields from a list of names and values alternately", () => {
+Deno.test("header fields are read from a list of alternating names and values", () => {
   assertEquals([...HeaderMap.ofRaw(["A", "1", "b", "2", "a", "3", "odd"])], [
     ["a", "1"],
     ["a", "3"],

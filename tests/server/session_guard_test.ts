@@ -18,7 +18,7 @@ class FakeSession extends EventEmitter {
     this.codes.push(code);
   }
   destroy(): void {
-    // As on Deno, it ends a turn later.
+    // As on Deno, the stream ends a turn later.
     setTimeout(() => this.destroyed = true);
   }
 }
@@ -38,7 +38,7 @@ interface Guarded {
   readonly session: FakeSession;
   readonly guard: SessionGuard;
   readonly clock: ManualClock;
-  /** A stream begins. */
+  /** Starts a stream. */
   stream(): FakeStream;
 }
 
@@ -58,7 +58,7 @@ function guarded(): Guarded {
   };
 }
 
-/** How often something has to happen until the session is destroyed; at most 2,000 times. */
+/** How often an action must run until the session is destroyed; at most 2,000 times. */
 async function untilDestroyed({ session }: Guarded, act: () => void): Promise<number> {
   for (let count = 1; count <= 2_000; count++) {
     act();
@@ -68,7 +68,7 @@ async function untilDestroyed({ session }: Guarded, act: () => void): Promise<nu
   return Infinity;
 }
 
-Deno.test("SessionGuard: resets of the client, PING and SETTINGS have limits that grow back", async () => {
+Deno.test("SessionGuard: limits the client's resets, PING and SETTINGS, and restores the limits over time", async () => {
   const limits: [limit: number, ms: number, act: (it: Guarded) => void][] = [
     [1_000, 30_000, (it) => {
       const stream = it.stream();
@@ -95,7 +95,7 @@ Deno.test("SessionGuard: resets of the client, PING and SETTINGS have limits tha
   }
 });
 
-Deno.test("SessionGuard: streams that this side resets, and those that end well, count for nothing", async () => {
+Deno.test("SessionGuard: doesn't count streams that this side resets or that end normally", async () => {
   const it = guarded();
   const count = await untilDestroyed(it, () => {
     const [reset, ended] = [it.stream(), it.stream()];
@@ -105,7 +105,7 @@ Deno.test("SessionGuard: streams that this side resets, and those that end well,
   assertEquals(count, Infinity);
 });
 
-Deno.test("SessionGuard: a session without a stream is closed after a minute", () => {
+Deno.test("SessionGuard: closes a session a minute after its last stream", () => {
   const { session, clock, stream } = guarded();
   const pass = (seconds: number): void => {
     for (let i = 0; i < seconds; i++) clock.advance(1_000);
@@ -124,7 +124,7 @@ Deno.test("SessionGuard: a session without a stream is closed after a minute", (
   assertEquals(session.closed, 1);
 });
 
-Deno.test("SessionGuard: a session that never has a stream is closed after a minute", () => {
+Deno.test("SessionGuard: closes a session that has no stream for its first minute", () => {
   const { session, clock } = guarded();
   for (let i = 0; i < 59; i++) clock.advance(1_000);
   assertEquals(session.closed, 0);

@@ -1,4 +1,4 @@
-/** RFC 6265 §3: several Set-Cookie fields must not become one, on whichever way into a server. */
+/** RFC 6265 §3: no entry point may join several Set-Cookie fields into one. */
 
 import { assertEquals, assertRejects } from "@std/assert";
 import { NetWebSocketChannel } from "../../src/net/mod.ts";
@@ -19,12 +19,12 @@ function forms(): [name: string, headers: HeaderFields][] {
   ];
 }
 
-/** The cookies in a head as it was sent, each line apart. */
+/** The cookies of a raw response head, one per line. */
 function cookiesIn(head: string): string[] {
   return head.split("\r\n").flatMap((line) => /^set-cookie: (.*)/i.exec(line)?.[1] ?? []);
 }
 
-/** What this package's own client reads of them. */
+/** The cookies that this package's client reads. */
 async function readBy(url: string): Promise<string[] | undefined> {
   const client = NetWebSocketChannel.connect(url);
   await client.ready;
@@ -33,7 +33,7 @@ async function readBy(url: string): Promise<string[] | undefined> {
   return cookies;
 }
 
-testEntries("Set-Cookie: several are kept apart in an acceptance", async ({ run }) => {
+testEntries("Set-Cookie: an acceptance keeps several fields apart", async ({ run }) => {
   for (const [form, headers] of forms()) {
     for (const option of [headers, () => headers] as ServerOptions["headers"][]) {
       await run({ headers: option }, async ({ url }) => {
@@ -47,7 +47,7 @@ testEntries("Set-Cookie: several are kept apart in an acceptance", async ({ run 
   }
 });
 
-testEntries("Set-Cookie: several are kept apart in a refusal", async ({ run }) => {
+testEntries("Set-Cookie: a refusal keeps several fields apart", async ({ run }) => {
   for (const [form, headers] of forms()) {
     await run({ verify: () => ({ status: 401, headers }) }, async ({ url }) => {
       const client = new RawClient(url);
@@ -60,7 +60,7 @@ testEntries("Set-Cookie: several are kept apart in a refusal", async ({ run }) =
   }
 });
 
-Deno.test("Set-Cookie: several are kept apart in the answer to a plain request", async () => {
+Deno.test("Set-Cookie: the answer to a plain request keeps several fields apart", async () => {
   for (const [form, headers] of forms()) {
     const onRequest = (): Response => new Response("hello", { headers });
     await withServer({ onRequest }, async (server) => {

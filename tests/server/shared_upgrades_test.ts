@@ -25,7 +25,7 @@ import { refusalOf, requestText, upgraded } from "./support.ts";
 const echo = (channel: ServerWebSocketChannel): void =>
   void channel.stream.listen((message) => channel.sink.add(message));
 
-/** A server of node:http that a body gets with its URL; the server is closed afterwards. */
+/** Runs a body with a server of node:http and its URL, then closes the server. */
 async function withHttp(
   body: (http: Server, listening: () => Promise<string>) => Promise<void>,
   http: Server = createServer((_request, response) => void response.end("page")),
@@ -40,7 +40,7 @@ async function withHttp(
   }
 }
 
-/** A listener of another library that answers one path, and leaves the others. */
+/** A listener of another library that answers one path, and ignores the others. */
 function other(http: Server, path: string): void {
   http.on("upgrade", (request: IncomingMessage, socket: Duplex) => {
     if (request.url !== path) return;
@@ -66,7 +66,7 @@ async function statusOf(url: string): Promise<number | null> {
   return (error as { status: number | null }).status;
 }
 
-Deno.test("attach: pages and WebSockets of several paths on one port; other paths get 404", async () => {
+Deno.test("attach: serves pages and WebSockets of several paths on one port; other paths get 404", async () => {
   await withHttp(async (http, listening) => {
     const refused: string[] = [];
     const onRefused: AttachOptions["onRefused"] = ({ reason }) => void refused.push(reason);
@@ -96,7 +96,7 @@ Deno.test("attach: pages and WebSockets of several paths on one port; other path
   });
 });
 
-Deno.test("attach: a listener that only guards every socket, as Vite's does, takes none", async () => {
+Deno.test("attach: a listener that only handles errors of every socket, as Vite's does, takes no upgrade", async () => {
   await withHttp(async (http, listening) => {
     const guard = (_request: IncomingMessage, socket: Duplex): void =>
       void socket.on("error", () => {});
@@ -108,7 +108,7 @@ Deno.test("attach: a listener that only guards every socket, as Vite's does, tak
 });
 
 for (const order of ["before", "behind"]) {
-  Deno.test(`attach: ${order} another listener of another path, each gets its own`, async () => {
+  Deno.test(`attach: ${order} another listener of another path, each gets its own upgrades`, async () => {
     await withHttp(async (http, listening) => {
       if (order === "behind") other(http, "/other");
       const server = WebSocketServer.attach(http, { path: "/ours", handler: echo });
@@ -123,7 +123,7 @@ for (const order of ["before", "behind"]) {
     });
   });
 
-  Deno.test(`attach: ${order} another listener that takes its path, it leaves it alone and says so`, async () => {
+  Deno.test(`attach: ${order} another listener that takes its path, it leaves the upgrade alone and reports that`, async () => {
     await withHttp(async (http, listening) => {
       const errors: unknown[] = [];
       if (order === "behind") other(http, "/ours");
@@ -145,7 +145,7 @@ for (const order of ["before", "behind"]) {
   });
 }
 
-Deno.test("attach: npm ws beside it, with noServer; with a path of its own, ws refuses all others", async () => {
+Deno.test("attach: works beside npm ws with noServer; ws with a path refuses all other paths", async () => {
   await withHttp(async (http, listening) => {
     const ws = new WsServer({ noServer: true });
     // deno-lint-ignore no-explicit-any -- the tests' types of ws have another socket
@@ -186,7 +186,7 @@ Deno.test("attach: npm ws beside it, with noServer; with a path of its own, ws r
   });
 });
 
-Deno.test("attach: an upgrade that no listener takes is refused in the end", async () => {
+Deno.test("attach: refuses an upgrade that no listener takes", async () => {
   const clock = new ManualClock();
   await withHttp(async (http, listening) => {
     let seen = 0;
@@ -209,7 +209,7 @@ Deno.test("attach: an upgrade that no listener takes is refused in the end", asy
   });
 });
 
-Deno.test("attach: an upgrade that another listener takes later is left to it", async () => {
+Deno.test("attach: leaves an upgrade to another listener that takes it later", async () => {
   const clock = new ManualClock();
   await withHttp(async (http, listening) => {
     const sockets: Duplex[] = [];
@@ -230,7 +230,7 @@ Deno.test("attach: an upgrade that another listener takes later is left to it", 
   });
 });
 
-Deno.test("attach: close refuses the upgrades that no one took, and closes in order; then the HTTP server's close ends", async () => {
+Deno.test("attach: close refuses the upgrades that no listener took, and closes channels; then the HTTP server can close", async () => {
   await withHttp(async (http, listening) => {
     let seen = 0;
     http.on("upgrade", () => seen++);
@@ -253,7 +253,7 @@ Deno.test("attach: close refuses the upgrades that no one took, and closes in or
   });
 });
 
-Deno.test("attach: while it closes its path gets 503; afterwards it is free for another", async () => {
+Deno.test("attach: its path gets 503 while it closes; afterwards another server may use the path", async () => {
   await withHttp(async (http, listening) => {
     const server = WebSocketServer.attach(http, { path: "/ours", handler: echo });
     assertInvalidState(() => WebSocketServer.attach(http, { path: ["/a", "/ours"] }));
@@ -277,7 +277,7 @@ Deno.test("attach: while it closes its path gets 503; afterwards it is free for 
   });
 });
 
-Deno.test("attach: to a server with TLS, and its iterator", async () => {
+Deno.test("attach: works with a TLS server, and its iterator yields channels", async () => {
   const identity = createIdentity({ names: ["127.0.0.1"] });
   await withHttp(async (http, listening) => {
     const server: AttachedWebSocketServer = WebSocketServer.attach(http, { path: "/ours" });
@@ -290,10 +290,10 @@ Deno.test("attach: to a server with TLS, and its iterator", async () => {
   }, createTlsServer(identity) as unknown as Server);
 });
 
-Deno.test("attach: malformed arguments", async () => {
+Deno.test("attach: throws for malformed arguments", async () => {
   await withHttp((http) => {
     assertThrows(() => WebSocketServer.attach({} as Server), TypeError, "Cannot attach");
-    // As Express makes its applications: a function with the methods of an emitter.
+    // Like an Express application: a function with the methods of an emitter.
     const application = Object.assign(() => {}, { on() {}, prependListener() {} });
     assertThrows(
       () => WebSocketServer.attach(application as unknown as Server),
@@ -313,7 +313,7 @@ Deno.test("attach: malformed arguments", async () => {
   await assertRejects(() => WebSocketServer.bind({ path: ["/a", "b"] }), TypeError, "path");
 });
 
-Deno.test("bind: several paths", async () => {
+Deno.test("bind: serves several paths", async () => {
   const server = await WebSocketServer.bind({ path: ["/a", "/b"], handler: echo });
   await echoes(`${server.url}/a`);
   await echoes(`${server.url}/b`);
@@ -321,7 +321,7 @@ Deno.test("bind: several paths", async () => {
   await server.close();
 });
 
-Deno.test("acceptUpgrade: a connection that another listener has taken is an InvalidStateError", async () => {
+Deno.test("acceptUpgrade: throws an InvalidStateError for a connection that another listener has taken", async () => {
   await withHttp(async (http, listening) => {
     other(http, "/");
     let thrown: unknown;

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { SilentSockets } from "../../src/server/silent_sockets.ts";
 import type { UpgradeSocket } from "../../src/server/upgrade_socket.ts";
 
-/** A socket that knows where it comes from. */
+/** A socket with a remote address. */
 class FakeSocket {
   destroyed = false;
   readonly remoteAddress: string | undefined;
@@ -26,7 +26,7 @@ function started(max: number, maxPerAddress: number | null = null) {
   return { silent, add };
 }
 
-Deno.test("silent sockets: above the limit the oldest is closed, and one that has sent a request stays", () => {
+Deno.test("silent sockets: close the oldest above the limit, and keep those that have sent a request", () => {
   const { silent, add } = started(3);
   const [asking, oldest, second] = [add(), add(), add()];
   silent.heard(asking);
@@ -46,7 +46,7 @@ Deno.test("silent sockets: above the limit the oldest is closed, and one that ha
   assertEquals([silent.size, silent.dropped], [2, 1]);
 });
 
-Deno.test("silent sockets: an address has a limit, and room again when one sends a request or leaves", () => {
+Deno.test("silent sockets: limit each address, and free its place when a socket sends a request or leaves", () => {
   const { silent, add } = started(100, 2);
   const [first, second] = [add("192.0.2.1"), add("::ffff:192.0.2.1")];
   assertEquals(add("192.0.2.1").destroyed, true);
@@ -56,11 +56,11 @@ Deno.test("silent sockets: an address has a limit, and room again when one sends
   assertEquals([add("192.0.2.1").destroyed, add("192.0.2.1").destroyed], [false, true]);
   silent.heard(second);
   assertEquals([add("192.0.2.1").destroyed, silent.dropped], [false, 3]);
-  // Of Unix sockets, and of connections that were reset, there is no address.
+  // Unix sockets and reset connections have no address.
   for (let i = 0; i < 5; i++) assertEquals(add().destroyed, false);
 });
 
-Deno.test("silent sockets: one that is closed already isn't added", () => {
+Deno.test("silent sockets: don't add a closed socket", () => {
   const { silent } = started(1);
   const dead = new FakeSocket("192.0.2.1");
   dead.destroyed = true;

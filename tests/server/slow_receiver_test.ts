@@ -5,7 +5,7 @@ import type { WebSocketChannel } from "../../src/web_socket/web_socket_channel.t
 import { microtasks } from "../support/events.ts";
 import { ManualClock } from "../../src/testing/manual_clock.ts";
 
-/** As much of a channel as is looked at: its room is what the test says. */
+/** The part of a channel that the code under test uses; the test controls its room. */
 class FakeReceiver {
   readonly clock = new ManualClock();
   readonly sent: (string | Uint8Array)[] = [];
@@ -46,7 +46,7 @@ class FakeReceiver {
     });
   }
 
-  /** There is no room any more. */
+  /** Removes the room. */
   fill(): void {
     this.#hasRoom = false;
     this.#room = new Promise((resolve) => {
@@ -58,7 +58,7 @@ class FakeReceiver {
     });
   }
 
-  /** There is room. */
+  /** Makes room. */
   async drain(): Promise<void> {
     this.#open();
     await microtasks();
@@ -75,7 +75,7 @@ class FakeReceiver {
   }
 }
 
-Deno.test("messages wait in order, and go when there is room", async () => {
+Deno.test("messages wait in order, and are sent when there is room", async () => {
   const it = new FakeReceiver();
   it.add("a");
   it.add("b");
@@ -98,7 +98,7 @@ Deno.test("drop-oldest: above the limit the oldest are dropped; the newest stays
   assertEquals(large.sent, ["much too large"]);
 });
 
-Deno.test("latest: only the latest waits", async () => {
+Deno.test("latest: only the latest message waits", async () => {
   const it = new FakeReceiver();
   for (const text of ["a", "b", "c"]) it.add(text, { slow: "latest" });
   assertEquals(it.receiver.length, 1);
@@ -106,7 +106,7 @@ Deno.test("latest: only the latest waits", async () => {
   assertEquals(it.sent, ["c"]);
 });
 
-Deno.test("attack 44: a slow receiver that takes something stays, however much waits", async () => {
+Deno.test("attack 44: a slow receiver that makes progress stays open, whatever the queue's size", async () => {
   const it = new FakeReceiver();
   it.add("a", { maxQueueSize: Infinity });
   for (let i = 0; i < 100; i++) {
@@ -120,14 +120,14 @@ Deno.test("attack 44: a slow receiver that takes something stays, however much w
   await it.drain();
 });
 
-Deno.test("attack 44: the output is progress, though as much waits as before", async () => {
+Deno.test("attack 44: sent messages count as progress, even if the queue's size stays the same", async () => {
   const it = new FakeReceiver();
   it.add("a", { maxQueueSize: Infinity });
   for (let i = 0; i < 20; i++) {
     it.add("b", { maxQueueSize: Infinity });
     it.add("c", { maxQueueSize: Infinity });
     it.clock.advance(70);
-    // One goes out, in the place of one that was taken.
+    // One message leaves the queue, and another one enters.
     it.onSend = () => it.fill();
     await it.drain();
     assertEquals(it.sent.length, i + 1);
@@ -138,7 +138,7 @@ Deno.test("attack 44: the output is progress, though as much waits as before", a
 });
 
 for (const slow of ["close", "drop-oldest", "latest"] as const) {
-  Deno.test(`attack 44: a receiver that takes nothing for stallTimeout is closed: ${slow}`, async () => {
+  Deno.test(`attack 44: the server closes a receiver that makes no progress within stallTimeout: ${slow}`, async () => {
     const it = new FakeReceiver();
     it.add("a", { slow });
     it.clock.advance(79);
@@ -152,7 +152,7 @@ for (const slow of ["close", "drop-oldest", "latest"] as const) {
   });
 }
 
-Deno.test("attack 44: close: a receiver that stays too far behind is closed, although it reads a little", () => {
+Deno.test("attack 44: close: the server closes a receiver that stays too far behind, even if it reads a little", () => {
   const it = new FakeReceiver();
   it.add("aaaaaaa");
   for (let i = 0; i < 7; i++) {
@@ -165,7 +165,7 @@ Deno.test("attack 44: close: a receiver that stays too far behind is closed, alt
   assertEquals(it.closedWith, [1013, "Too slow"]);
 });
 
-Deno.test("a channel that ends while messages wait is forgotten", async () => {
+Deno.test("the queue of a channel that ends is discarded", async () => {
   const it = new FakeReceiver();
   it.add("a");
   it.state = "closed";
@@ -173,7 +173,7 @@ Deno.test("a channel that ends while messages wait is forgotten", async () => {
   assertEquals([it.sent, it.caughtUp, it.clock.pending], [[], 1, 0]);
 });
 
-Deno.test("a stalled receiver whose socket refuses 1013 is closed without a code", () => {
+Deno.test("the server closes a stalled receiver without a code if its socket refuses 1013", () => {
   const it = new FakeReceiver();
   it.onClose = (code) => {
     if (code === 1013) throw new RangeError("Cannot close: the code must be 1000 or 3000-4999");
@@ -183,7 +183,7 @@ Deno.test("a stalled receiver whose socket refuses 1013 is closed without a code
   assertEquals([it.closedWith, it.clock.pending], [[], 0]);
 });
 
-Deno.test("a receiver that throws in place of sending is closed, and ends nothing else", async () => {
+Deno.test("a receiver that throws on send is closed, and other receivers continue", async () => {
   const it = new FakeReceiver();
   it.onSend = () => {
     throw new Error("an addStream runs");

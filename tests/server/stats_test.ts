@@ -7,7 +7,7 @@ import { refusalOf, requestText, upgraded, withServer } from "./support.ts";
 
 const NO_SILENT = { silent: 0, dropped: 0 };
 
-Deno.test("stats: connections, refusals by reason, and what has passed both ways", async () => {
+Deno.test("stats: count connections, refusals by reason, and messages and bytes both ways", async () => {
   const received = deferred();
   const handler = (channel: { stream: { listen(listener: (it: unknown) => void): unknown } }) => {
     let count = 0;
@@ -48,7 +48,7 @@ Deno.test("stats: connections, refusals by reason, and what has passed both ways
   });
 });
 
-Deno.test("stats: requests that are being decided about, and what the server's close refuses", async () => {
+Deno.test("stats: count pending requests, and those that the server's close refuses", async () => {
   const answers: ((isWelcome: boolean) => void)[] = [];
   const verify = (): Promise<boolean> => new Promise((resolve) => answers.push(resolve));
   await withServer({ verify, handler: () => {} }, async (server) => {

@@ -9,7 +9,7 @@ import { bind } from "../../src/server/web_socket_server.ts";
 import type { Clock } from "../../src/web_socket/clock.ts";
 import { RawClient, SAMPLE_KEY } from "../support/recipe_clients.ts";
 
-/** Runs a body against a server, and closes it whatever becomes of the body. */
+/** Runs a body against a server, and closes the server even if the body fails. */
 export async function withServer(
   options: BindOptions & { clock?: Clock },
   body: (server: WebSocketServer) => Promise<void>,
@@ -19,7 +19,7 @@ export async function withServer(
   try {
     await body(server);
   } catch (error) {
-    // A clock that the test moves may never end this, and so hide the failure.
+    // With a manual clock the close may never end, which would hide the failure.
     await deadline(server.close({ drainTimeout: 0 }), 5000).catch(() => {});
     throw error;
   }
@@ -35,7 +35,7 @@ const CORRECT: Readonly<Record<string, string>> = {
   "Sec-WebSocket-Version": "13",
 };
 
-/** A correct request's text, changed: `null` leaves a field out, a list repeats it. */
+/** The text of a correct request with changes: `null` omits a field, a list repeats it. */
 export function requestText(
   changes: Readonly<Record<string, string | null | readonly string[]>> = {},
   line = "GET / HTTP/1.1",
@@ -46,7 +46,7 @@ export function requestText(
   return `${line}\r\n${fields.join("")}\r\n`;
 }
 
-/** Sends bytes to a server; gives the answer's status and head, once the server has ended TCP. */
+/** Sends bytes to a server; returns the response's status and head after the server has ended TCP. */
 export async function refusalOf(
   server: { readonly url: string },
   request: string,
@@ -62,10 +62,10 @@ export async function refusalOf(
 }
 
 /**
- * A request behind one that is refused, for each cause that a server without `verify` doesn't know, is
- * never answered.
+ * Checks that the server never answers a request behind a refused one, for each cause of refusal
+ * that a server without `verify` has.
  *
- * @returns How many were sent.
+ * @returns The number of requests sent.
  */
 export async function assertNoSecond(server: { readonly url: string }): Promise<number> {
   const second = "GET /second HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -99,7 +99,7 @@ export async function nextChannel(
   return value;
 }
 
-/** Whatever a server's channel is transformed to has its request and its URL. */
+/** Checks that a transformed channel of a server has the request and the URL. */
 export function assertKeepsRequest(channel: ServerWebSocketChannel, url: string): void {
   const texts = channel.transformStream(String).transformSink<string>((it) => it);
   const changed = texts.changeSink((sink) => sink).changeStream((stream) => stream);

@@ -1,4 +1,4 @@
-/** Servers that don't read: who hears of it, and what discarding is good for. */
+/** Servers that don't read: how the error is reported, and how discarding helps. */
 
 import { assert, assertEquals, assertInstanceOf, assertMatch } from "@std/assert";
 import { deadline } from "@std/async";
@@ -19,7 +19,7 @@ function flood(client: NetWebSocketChannel): void {
 }
 
 testEntries(
-  "a Close behind 1 MiB that nothing reads: it is answered, or onError gets why",
+  "a server answers a Close behind 1 MiB that nothing reads, or onError gets the reason",
   async ({ run }) => {
     const told = deferred<[unknown, string, string]>();
     const options = {
@@ -49,7 +49,7 @@ testEntries(
 );
 
 testEntries(
-  "a handler that discards: the Close behind 1 MiB is seen, and pings are answered",
+  "a handler that discards messages gets the Close behind 1 MiB, and the server answers pings",
   async ({ run }) => {
     const errors: unknown[] = [];
     const ended = deferred<number>();
@@ -73,7 +73,7 @@ testEntries(
   },
 );
 
-Deno.test("a channel that nothing reads is reported once, after closeTimeout, unless its reader comes", async () => {
+Deno.test("onError gets one error for an unread channel after closeTimeout, unless a reader starts", async () => {
   for (const how of ["never", "late", "early"] as const) {
     const clock = new ManualClock();
     const errors: string[] = [];
@@ -104,7 +104,7 @@ Deno.test("a channel that nothing reads is reported once, after closeTimeout, un
   }
 });
 
-Deno.test("a connection that is lost while nothing reads: both sides say why", async () => {
+Deno.test("both sides report the reason when a connection is lost while nothing reads", async () => {
   const errors: string[] = [];
   const ended = deferred<string>();
   await withServer({
@@ -120,7 +120,7 @@ Deno.test("a connection that is lost while nothing reads: both sides say why", a
     flood(client);
     await client.sink.close(4001);
     const { error, initiator } = await client.closed;
-    // Bun reads a paused socket all the same.
+    // Bun reads from a paused socket anyway.
     if (initiator !== "timeout") return;
     assertMatch((error as Error).message, /^Cannot close within 100 ms: /);
     const text = await deadline(ended.promise, PATIENCE);
@@ -129,7 +129,7 @@ Deno.test("a connection that is lost while nothing reads: both sides say why", a
   });
 });
 
-testEntries("a handler that reads a token first and discards the rest", async ({ run }) => {
+testEntries("a handler may read a token first and discard the rest", async ({ run }) => {
   const errors: unknown[] = [];
   const ended = deferred<number>();
   const handler = async (channel: ServerWebSocketChannel): Promise<void> => {
@@ -150,7 +150,7 @@ testEntries("a handler that reads a token first and discards the rest", async ({
   assertEquals(errors, []);
 });
 
-Deno.test("an unread channel is reported in time for the user to discard the messages and see the Close", async () => {
+Deno.test("onError gets an unread channel early enough for the user to discard the messages and get the Close", async () => {
   const opened: ServerWebSocketChannel[] = [];
   await withServer({
     closeTimeout: 50,
@@ -185,7 +185,7 @@ Deno.test("a server's close reaches a client whose messages nothing reads", asyn
   assertEquals(errors, []);
 });
 
-Deno.test("a server whose channels are not taken reports them as well", async () => {
+Deno.test("a server also reports channels that its iterator never yields", async () => {
   const told = deferred<string>();
   await withServer({
     closeTimeout: 50,

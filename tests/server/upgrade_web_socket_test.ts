@@ -34,7 +34,7 @@ async function withDeno(
 const onDeno = platform() === "deno";
 
 Deno.test({
-  name: "upgradeWebSocket: agrees, adds its header fields, echoes",
+  name: "upgradeWebSocket: negotiates, adds header fields, and echoes",
   ignore: !onDeno,
   fn: () =>
     withDeno({ protocols: ["chat"], headers: { "Set-Cookie": "a=b" } }, async (url, channels) => {
@@ -67,7 +67,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "upgradeWebSocket: refusals have their status, and no channel",
+  name: "upgradeWebSocket: a refusal has a status and creates no channel",
   ignore: !onDeno,
   fn: () =>
     withDeno({ verify: ({ url }) => url.pathname === "/" }, async (url, channels) => {
@@ -95,20 +95,21 @@ Deno.test({
 });
 
 Deno.test({
-  name: "attack 35: upgradeWebSocket: a second request behind a refused upgrade is never read",
+  name:
+    "attack 35: upgradeWebSocket: the server never reads a second request behind a refused upgrade",
   ignore: !onDeno,
   fn: () =>
     withDeno({ verify: () => false }, async (url, channels) => {
       const sent = await assertNoSecond({ url });
       assertEquals(channels.length, sent);
-      // Who asks for a page gets a proper one.
+      // A plain request gets a complete response.
       const page = await fetch(url.replace("ws:", "http:"), { headers: { Connection: "close" } });
       assertEquals([page.status, await page.text()], [426, "This address speaks WebSocket only"]);
     }),
 });
 
 Deno.test({
-  name: "upgradeWebSocket: pings, and gives up a client that doesn't answer",
+  name: "upgradeWebSocket: pings, and ends the connection of a client that doesn't answer",
   ignore: !onDeno,
   fn: () =>
     withDeno({ pingInterval: 1, closeTimeout: 20 }, async (url, channels) => {
@@ -123,7 +124,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "upgradeWebSocket: a second call for one request is an InvalidStateError",
+  name: "upgradeWebSocket: a second call for the same request throws an InvalidStateError",
   ignore: !onDeno,
   async fn() {
     let second: unknown;
@@ -143,7 +144,7 @@ Deno.test({
   },
 });
 
-Deno.test("upgradeWebSocket: what can't be honoured is an UnsupportedError, so is another platform", async () => {
+Deno.test("upgradeWebSocket: throws an UnsupportedError for unsupported options and on other platforms", async () => {
   const request = new Request("http://a.example");
   const wishes: UpgradeWebSocketOptions[] = onDeno
     ? [{ compression: true }, { compression: () => true }, { maxMessageSize: 1 }, {
@@ -164,7 +165,7 @@ for (
   Deno.test({
     name: `upgradeWebSocket: a handler that ${what}: ready rejects at handshakeTimeout`,
     ignore: !onDeno,
-    // Deno's own: the upgrade that it never makes.
+    // Deno keeps the upgrade that it never completes.
     sanitizeOps: false,
     async fn() {
       const { promise: given, resolve: give } = deferred<ServerWebSocketChannel>();
@@ -184,7 +185,7 @@ for (
       assertStringIncludes(error.message, "20 ms");
       assertEquals((await channel.closed).initiator, "timeout");
       await client.destroy();
-      // What Deno makes of it: the server has ended.
+      // Deno reports this when the server has ended.
       await server.finished;
     },
   });

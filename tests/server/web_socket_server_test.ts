@@ -30,7 +30,7 @@ import {
 import { turn, until } from "../support/turns.ts";
 import { deferred } from "../support/promises.ts";
 
-/** Sends every message back. */
+/** Echoes every message. */
 async function echoAll(server: AsyncIterable<ServerWebSocketChannel>): Promise<number> {
   let count = 0;
   for await (const channel of server) {
@@ -40,7 +40,7 @@ async function echoAll(server: AsyncIterable<ServerWebSocketChannel>): Promise<n
   return count;
 }
 
-Deno.test("each channel comes out of the iterator once, open, with its request", async () => {
+Deno.test("the iterator yields each channel once, open, with its request", async () => {
   await withServer({ protocols: ["chat"], headers: { "X-Served-By": "test" } }, async (server) => {
     assertEquals(server.address.hostname, "127.0.0.1");
     assertEquals(server.url, `ws://127.0.0.1:${server.address.port}`);
@@ -73,7 +73,7 @@ Deno.test("a transformed channel keeps its request and its URL", async () => {
   });
 });
 
-Deno.test("a loop over the server may be left, and started again", async () => {
+Deno.test("a loop over the server may end early and start again", async () => {
   await withServer({}, async (server) => {
     const clients = [await upgraded(server), await upgraded(server), await upgraded(server)];
     for await (const _ of server) break;
@@ -86,7 +86,7 @@ Deno.test("a loop over the server may be left, and started again", async () => {
   });
 });
 
-Deno.test("what a client sends before anybody listens isn't lost", async () => {
+Deno.test("messages sent before the server listens to the channel aren't lost", async () => {
   await withServer({}, async (server) => {
     const client = new RawClient(server.url);
     client.socket.cork();
@@ -102,7 +102,7 @@ Deno.test("what a client sends before anybody listens isn't lost", async () => {
   });
 });
 
-Deno.test("another path is refused with 404", async () => {
+Deno.test("the server refuses another path with 404", async () => {
   await withServer({ path: "/chat" }, async (server) => {
     await (await upgraded(server, [], "/chat?x")).destroy();
     assertEquals((await refusalOf(server, requestText({}, "GET /other HTTP/1.1"))).status, 404);
@@ -110,7 +110,7 @@ Deno.test("another path is refused with 404", async () => {
   });
 });
 
-Deno.test("beyond maxConnections it is 503, until one has closed", async () => {
+Deno.test("the server answers 503 above maxConnections, until a connection has closed", async () => {
   await withServer({ maxConnections: 1 }, async (server) => {
     const first = await upgraded(server);
     const channel = await nextChannel(server);
@@ -132,7 +132,7 @@ Deno.test("a refused client gets the reason, and the server gets no channel", as
   });
 });
 
-Deno.test("wss: with the same behaviour", async () => {
+Deno.test("wss: has the same behaviour", async () => {
   const identity = createIdentity({ names: ["localhost", "127.0.0.1"] });
   await withServer({ tls: identity }, async (server) => {
     assertStringIncludes(server.url, "wss://127.0.0.1:");
@@ -150,8 +150,8 @@ Deno.test("wss: with the same behaviour", async () => {
 });
 
 Deno.test({
-  name: "attack 39: with TLS, too, connections that never ask don't stay",
-  // Bun reports a connection when its TLS handshake is done: until then the time limit is Bun's own.
+  name: "attack 39: the server also closes TLS connections that send no request",
+  // Bun reports a connection after its TLS handshake: until then, Bun's own timeout applies.
   ignore: platform() === "bun",
   fn: silentTls,
 });
@@ -168,7 +168,7 @@ async function silentTls(): Promise<void> {
   });
 }
 
-Deno.test("close: 1001 to all, loops end, and it settles when every connection has ended", async () => {
+Deno.test("close: sends 1001 to all channels, ends loops, and settles when every connection has ended", async () => {
   const server = await WebSocketServer.bind();
   const serving = echoAll(server);
   const clients = [0, 1, 2].map(() => NetWebSocketChannel.connect(server.url));
@@ -185,7 +185,7 @@ Deno.test("close: 1001 to all, loops end, and it settles when every connection h
   await assertRejects(() => NetWebSocketChannel.connect(server.url).ready, ConnectError);
 });
 
-Deno.test("close: a code and a reason of one's own, checked first", async () => {
+Deno.test("close: checks and sends the user's code and reason", async () => {
   await withServer({}, async (server) => {
     assertThrows(() => server.close({ code: 1005 }), RangeError);
     assertThrows(() => server.close({ code: 1000, reason: "x".repeat(124) }), SyntaxError);
@@ -198,7 +198,7 @@ Deno.test("close: a code and a reason of one's own, checked first", async () => 
   });
 });
 
-Deno.test("close: what was added before still arrives", async () => {
+Deno.test("close: clients still get messages that were added before", async () => {
   await withServer({}, async (server) => {
     const client = NetWebSocketChannel.connect(server.url);
     const channel = await nextChannel(server);
@@ -212,7 +212,7 @@ Deno.test("close: what was added before still arrives", async () => {
 });
 
 for (const closeTimeout of [1, 60_000]) {
-  Deno.test(`close: a client that never answers is cut off at the deadline, not after a closeTimeout of ${closeTimeout}`, async () => {
+  Deno.test(`close: terminates a client that never answers at the deadline, not after a closeTimeout of ${closeTimeout}`, async () => {
     const clock = new ManualClock();
     await withServer({ clock, pingInterval: 0, closeTimeout }, async (server) => {
       const client = await upgraded(server);
@@ -232,8 +232,8 @@ for (const closeTimeout of [1, 60_000]) {
   });
 }
 
-Deno.test("close: only what needs time gets it", async () => {
-  // Its time stands still: what waits for the drain to end waits forever.
+Deno.test("close: waits only for connections that need time", async () => {
+  // The clock stands still, so a wait for the end of the drain would never end.
   const clock = new ManualClock();
   const asked = deferred();
   let signal: AbortSignal | undefined;
@@ -250,9 +250,9 @@ Deno.test("close: only what needs time gets it", async () => {
     const waiting = new RawClient(server.url);
     waiting.request();
     await asked.promise;
-    // Bun accepts one that says nothing only after a while.
+    // Bun accepts a silent connection only after a delay.
     await until(() => server.stats().connections.silent === 1);
-    // Its request isn't in flight any more.
+    // The request is no longer in flight.
     clock.advance(1000);
     const closed = server.close({ drainTimeout: 1000 });
     assertStringIncludes(await waiting.response(), " 503 ");
@@ -266,24 +266,24 @@ Deno.test("close: only what needs time gets it", async () => {
   });
 });
 
-Deno.test("close: a client whose connection was accepted before is served and closed, not refused", async () => {
+Deno.test("close: serves and then closes a client whose connection was accepted before, and doesn't refuse it", async () => {
   const clock = new ManualClock();
   const seen: ServerWebSocketChannel[] = [];
   const handler = (channel: ServerWebSocketChannel): void => {
     seen.push(channel);
     channel.sink.add("welcome");
   };
-  // Bun's own node:http destroys such connections when it closes; with this option it isn't what listens.
+  // Bun's node:http destroys such connections on close; with this option, another server listens.
   const reusePort = platform() === "bun";
   await withServer({ clock, handler, reusePort }, async (server) => {
     const late = new RawClient(server.url);
     const silent = new RawClient(server.url);
-    // Bun accepts one that says nothing only after a while.
+    // Bun accepts a silent connection only after a delay.
     await until(() => server.stats().connections.silent === 2);
     const closed = server.close({ code: 1012, drainTimeout: 5000 });
     late.request();
     assertStringIncludes(await late.response(), " 101 ");
-    // The text, and the Close behind it.
+    // The text, followed by the Close.
     assertEquals(await late.hex(13), "810777656c636f6d65" + "880203f4");
     late.send(8, Uint8Array.of(3, 0xf4));
     await late.end();
@@ -296,7 +296,7 @@ Deno.test("close: a client whose connection was accepted before is served and cl
   });
 });
 
-Deno.test("close: at the deadline ends what closes at its own pace, and requests that are not answered", async () => {
+Deno.test("close: ends slowly closing connections and unanswered requests at the deadline", async () => {
   const clock = new ManualClock();
   const asked = deferred();
   const onRequest = (): Promise<Response> => {
@@ -320,7 +320,7 @@ Deno.test("close: at the deadline ends what closes at its own pace, and requests
   });
 });
 
-/** A page that is given when it is opened, and a promise that it was asked for. */
+/** A page whose response waits for `open`, and a promise that fulfils when a client requests it. */
 function latePage() {
   const { promise: opened, resolve: open } = deferred();
   const asked = deferred();
@@ -332,7 +332,7 @@ function latePage() {
   return { onRequest, asked: asked.promise, open };
 }
 
-Deno.test("close: a request that is answered meanwhile is, one that follows it isn't upgraded", async () => {
+Deno.test("close: completes a pending request, and doesn't upgrade the request behind it", async () => {
   const { onRequest, asked, open } = latePage();
   await withServer({ onRequest }, async (server) => {
     const client = new RawClient(server.url);
@@ -365,19 +365,19 @@ Deno.test("a request for a page may take longer than handshakeTimeout", async ()
   });
 });
 
-Deno.test("url is one to connect to, also where the server listens at all addresses", async () => {
+Deno.test("url is usable by a client, also if the server listens on all addresses", async () => {
   await withServer({ hostname: "0.0.0.0" }, async (server) => {
     assertEquals(server.url, `ws://127.0.0.1:${server.address.port}`);
     await (await upgraded(server)).destroy();
   });
   const all = await WebSocketServer.bind({ hostname: "::" }).catch(() => null);
-  // A machine without IPv6 can't.
+  // A machine without IPv6 can't run this part.
   if (all === null) return;
   assertEquals(all.url, `ws://[::1]:${all.address.port}`);
   await all.close();
 });
 
-Deno.test("keepalive is on by default, and latency is reported", async () => {
+Deno.test("the server pings by default, and reports the latency", async () => {
   const clock = new ManualClock();
   await withServer({ clock }, async (server) => {
     const client = await upgraded(server);
@@ -391,7 +391,7 @@ Deno.test("keepalive is on by default, and latency is reported", async () => {
     client.send(1, "behind the pong");
     await channel.stream.next();
     assertEquals(channel.latency, 7);
-    // No sign of life: one ping, then the end.
+    // The client doesn't answer: the server sends one ping, then ends the connection.
     clock.advance(60_000);
     clock.advance(1_000);
     assertEquals((await channel.closed).initiator, "timeout");
@@ -408,7 +408,7 @@ Deno.test("bind rejects when it can't listen, or an option is malformed", async 
   await assertRejects(() => WebSocketServer.bind({ port: 70_000 }), RangeError);
   await assertRejects(() => WebSocketServer.bind({ path: "chat" }), TypeError);
   await assertRejects(() => WebSocketServer.bind({ maxConnections: -1 }), RangeError);
-  // What other packages call it; `hosts` is something else.
+  // Other packages use this name; `hosts` is a different option.
   const host = { host: "127.0.0.1" } as object;
   const error = await assertRejects(() => WebSocketServer.bind(host), TypeError);
   assertEquals(
@@ -417,7 +417,7 @@ Deno.test("bind rejects when it can't listen, or an option is malformed", async 
   );
 });
 
-Deno.test("a server is disposed of by closing it; ref and unref are there", async () => {
+Deno.test("disposing a server closes it; ref and unref are callable", async () => {
   const server = await WebSocketServer.bind();
   server.unref();
   server.ref();
@@ -427,7 +427,7 @@ Deno.test("a server is disposed of by closing it; ref and unref are there", asyn
   assert(server.address.port > 0);
 });
 
-Deno.test("an error of the socket that listens reaches onError, and the server goes on", async () => {
+Deno.test("onError gets an error of the listening socket, and the server continues", async () => {
   const http = process.getBuiltinModule("http");
   const { createServer } = http;
   const servers: ReturnType<typeof createServer>[] = [];
@@ -452,7 +452,7 @@ Deno.test("an error of the socket that listens reaches onError, and the server g
   assertEquals(reports, [[cause, "listen", null]]);
 });
 
-Deno.test("what isn't options is answered with the option to give", async () => {
+Deno.test("the error for invalid options suggests the right option", async () => {
   const error = await assertRejects(() => bind(8080 as never), TypeError);
   assertStringIncludes(error.message, "they must be an object, got 8080. Give { port }");
   await withServer({}, (server) => {
@@ -468,7 +468,7 @@ Deno.test("pingTimeout needs pingInterval, which has a default", async () => {
   await assertRejects(() => bind(options), TypeError, "pingTimeout needs pingInterval");
 });
 
-Deno.test("onPing gets the server's channel, with its request", async () => {
+Deno.test("onPing gets the server's channel with its request", async () => {
   const channels: ServerWebSocketChannel[] = [];
   const onPing = (_payload: Uint8Array, channel: ServerWebSocketChannel): void => {
     channels.push(channel);

@@ -1,6 +1,6 @@
 /**
- * A server that a client ends with the message "end", in the way that the argument says; nothing but what
- * that leaves behind can keep the process then. All its times are longer than any test.
+ * A server that ends when a client sends "end", in the way that the argument says. Afterwards only a leak of
+ * that ending can keep the process alive. All its timeouts are longer than any test.
  */
 
 import { createServer } from "node:http";
@@ -23,7 +23,7 @@ const options = {
     url.pathname === "/wait" ? new Promise<boolean>(() => {}) : true,
 };
 
-/** Echoes; messages for a client that doesn't read stay queued. */
+/** Echoes. Messages for a client that doesn't read stay queued. */
 function serve(channel: ServerWebSocketChannel, end: () => void): void {
   channel.stream.listen((message) => {
     if (message === "end") end();
@@ -41,7 +41,7 @@ async function bound(end: (server: WebSocketServer) => void): Promise<void> {
   for await (const channel of server) serve(channel, () => end(server));
 }
 
-/** `node:http`'s own server, and channels that are closed one by one. */
+/** Uses the server of `node:http`, and closes the channels one by one. */
 function accepted(): void {
   const server = createServer((_request, response) => void response.end("a page"));
   const channels: ServerWebSocketChannel[] = [];

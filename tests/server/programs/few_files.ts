@@ -1,4 +1,4 @@
-/** A server that echoes, for a process that may open few files. */
+/** An echo server for a process with a low limit of open files. */
 
 import { closeSync, openSync } from "node:fs";
 import process from "node:process";
@@ -9,7 +9,7 @@ process.on("SIGUSR2", () => {});
 
 const held: number[] = [];
 
-/** Opens files until there is none left. */
+/** Opens files until the limit. */
 function hold(): string {
   try {
     for (;;) held.push(openSync("/dev/null", "r"));
@@ -18,13 +18,13 @@ function hold(): string {
   }
 }
 
-/** Closes them again. */
+/** Closes the files. */
 function release(): string {
   for (const file of held.splice(0)) closeSync(file);
   return "released";
 }
 
-/** The processor's time that this process has had, in milliseconds. */
+/** The CPU time of this process, in milliseconds. */
 function cpu(): string {
   const { user, system } = process.cpuUsage();
   return String((user + system) / 1000);

@@ -1,6 +1,6 @@
 /**
- * Two processes, as docs/how-to/deploy.md has them: the first listens, and sends the socket of each upgrade to the second,
- * which accepts it. With SIGUSR2 the first kills the second in the middle: it is busy, and connections are in flight.
+ * Two processes, as in docs/how-to/deploy.md: the first listens, and sends the socket of each upgrade to the second,
+ * which accepts it. On SIGUSR2 the first kills the second while it is busy and connections are in flight.
  */
 
 import { Buffer } from "node:buffer";
@@ -50,7 +50,7 @@ interface Handed {
   readonly early?: string;
 }
 
-/** Keeps the process busy: what is sent to it stays in flight. */
+/** Keeps the process busy, so that sockets sent to it stay in flight. */
 function stall(): void {
   process.send?.({ stalls: true });
   for (const start = performance.now(); performance.now() - start < 60_000;);

@@ -1,6 +1,6 @@
 /**
- * One end of HTTP/2. `serve IDENTITY` listens at two ports, plain and with TLS, and echoes; `ask IDENTITY URL…` sends 1 MiB to each URL on two
- * channels of one session, and prints what came back; `leave IDENTITY URL…` terminates many channels, and only its pool keeps the process.
+ * One end of HTTP/2. `serve IDENTITY` listens on two ports, plain and TLS, and echoes. `ask IDENTITY URL…` sends 1 MiB to each URL on two
+ * channels of one session, and prints the echoes. `leave IDENTITY URL…` terminates many channels; only its pool keeps the process alive.
  */
 
 import { createServer } from "node:http2";

@@ -1,4 +1,4 @@
-/** A server that echoes, and prints its figures when it gets SIGUSR2. Its options are its argument, as JSON. */
+/** An echo server that prints its figures on SIGUSR2. The argument is its options as JSON. */
 
 import { readdirSync } from "node:fs";
 import process from "node:process";

@@ -1,4 +1,4 @@
-"""Opens a socket, and runs two processes of a server on it, which it replaces when it reads "roll".
+"""Opens a socket, runs two server processes on it, and replaces them when it reads "roll".
 
 Usage: rolling.py fd|port COMMAND...   The command gets the port as its last argument, or the socket as descriptor 3.
 """
@@ -13,7 +13,7 @@ import sys
 way, command = sys.argv[1], sys.argv[2:]
 listener = socket.socket()
 if way == "port":
-    # It only keeps the port for the processes.
+    # This socket only keeps the port for the processes.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
 listener.bind(("127.0.0.1", 0))
 if way == "fd":
@@ -23,7 +23,7 @@ port = listener.getsockname()[1]
 
 def descriptor():
     if sys.platform == "linux":
-        # PR_SET_PDEATHSIG: it doesn't outlive this process, whatever ends that.
+        # PR_SET_PDEATHSIG: the child ends when this process ends, for any reason.
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
     if way == "fd":
         os.dup2(listener.fileno(), 3)

@@ -1,8 +1,8 @@
 /**
- * A server that can be replaced while it is used, in one of these ways: with a socket that listens already as its
- * descriptor 3 (`fd`), at a port that several processes listen at (`port`), or as two workers of `node:cluster`
- * (`cluster`), whose primary replaces them when it reads a line "roll", and ends when it reads "stop". It
- * echoes, or, with `upload`, counts only. A process prints how many messages it has handled when it ends.
+ * A server that can be replaced while it is in use, in one of these ways: with an already listening socket as
+ * descriptor 3 (`fd`), on a port that several processes share (`port`), or as two workers of `node:cluster`
+ * (`cluster`). The primary replaces the workers when it reads "roll", and ends when it reads "stop". The server
+ * echoes, or only counts with `upload`. A process prints the number of handled messages when it ends.
  */
 
 import cluster from "node:cluster";
@@ -16,7 +16,7 @@ let handled = 0;
 
 async function handler({ stream, sink }: ServerWebSocketChannel): Promise<void> {
   for await (const message of stream) {
-    // Throws when the channel was closed since the message was read: the client sends it again.
+    // Throws if the channel was closed after the message was read: the client sends it again.
     if (what === "upload" || sink.add(message)) handled++;
   }
 }
@@ -28,7 +28,7 @@ async function serve(): Promise<WebSocketServer> {
   const server = await WebSocketServer.bind({
     ...place,
     handler,
-    // What a client sends before it has read the Close is counted, too.
+    // The server also counts messages that a client sends before it reads the Close.
     ...(what === "upload" ? { afterClose: "deliver" } : {}),
     onError: (error) => console.log(`error ${error}`),
   });
@@ -49,11 +49,11 @@ async function single(): Promise<void> {
   });
 }
 
-/** A worker tells its primary that it listens, and in the end how many messages it has handled. */
+/** A worker notifies its primary when it listens, and reports the number of handled messages at the end. */
 async function work(): Promise<void> {
   const server = await serve();
   process.on("message", async (message) => {
-    // What the primary had sent before it knew that this one has closed, a connection perhaps, is in by now.
+    // By now, everything has arrived that the primary sent before it noticed the close, such as a connection.
     if (message === "bye") return void process.send?.("gone", () => process.exit(0));
     await drain(server);
     process.send?.({ handled });
@@ -63,7 +63,7 @@ async function work(): Promise<void> {
 
 type Worker = ReturnType<typeof cluster.fork>;
 
-/** A port that was free a moment ago: on Bun each worker that asks for 0 gets another one. */
+/** A port that was free a moment ago: on Bun, each worker that asks for port 0 gets a different one. */
 function freePort(): Promise<number> {
   const server = createServer();
   return new Promise((resolve) => {
@@ -74,7 +74,7 @@ function freePort(): Promise<number> {
   });
 }
 
-/** Fulfils with a worker that listens. */
+/** Fulfils with a listening worker. */
 function start(port: number): Promise<Worker> {
   const worker = cluster.fork({ WORKERS_PORT: String(port) });
   return new Promise((resolve, reject) => {

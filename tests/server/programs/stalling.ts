@@ -1,6 +1,6 @@
 /**
- * A server and a client whose deadlines are all short. Its peers answer only while it is stopped, or blocked:
- * none of them may be given up. It prints what became of each.
+ * A server and a client whose deadlines are all short. Their peers answer only while this process is stopped or blocked,
+ * so no connection may time out. The program prints the result of each connection.
  */
 
 import { delay } from "@std/async";
@@ -29,7 +29,7 @@ for await (const channel of server) {
 const [closing, slow] = channels;
 if (closing === undefined || slow === undefined) throw new Error("Two channels were expected");
 
-// Its receiver doesn't read until the stall.
+// The receiver doesn't read until the stall.
 slow.stream.listen(() => {});
 for (let i = 0; i < 200; i++) {
   server.broadcast(new Uint8Array(0x1_0000), { maxQueueSize: 1, stallTimeout: DEADLINE });
@@ -41,19 +41,19 @@ void closing.sink.close(1000, "bye");
 const client = NetWebSocketChannel.connect(peer, { connectTimeout: DEADLINE });
 const ready = client.ready.then(() => "open", (error) => `${error}`);
 
-// All of that has to be out first.
+// All of these requests must be sent first.
 await delay(50);
 console.log("stall now");
 if (way === "blocked") {
-  // It takes no processor, so that several of these programs can run at once.
+  // This uses no CPU, so that several of these programs can run at once.
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, STALL);
 }
-// Otherwise the test stops this process, and lets it go on.
+// Otherwise the test stops this process, and resumes it.
 
 const { wasClean, code } = await closing.closed;
 console.log(`result ${JSON.stringify({ ready: await ready, wasClean, code })}`);
 client.terminate();
-// Twice nothing waits: then its receiver has taken all.
+// Nothing is pending twice: the receiver has read everything.
 for (let before = 1; slow.state === "open" && (before > 0 || slow.sink.bufferedAmount > 0);) {
   before = slow.sink.bufferedAmount;
   await delay(20);
