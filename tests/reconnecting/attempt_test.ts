@@ -38,7 +38,7 @@ Deno.test("target: a URL, a URL object, or options with a URL", async () => {
   }
 });
 
-Deno.test("target: the options of a URL go before those of the channel", async () => {
+Deno.test("target: the options of a target override those of the channel", async () => {
   const target = { url: "ws://host/", connectTimeout: 5, headers: { a: "b" } };
   const rig = new Rig({ target, connectTimeout: 77, closeTimeout: 6 });
   const times = { connectTimeout: 5, closeTimeout: 6 };
@@ -46,7 +46,7 @@ Deno.test("target: the options of a URL go before those of the channel", async (
   await rig.channel.close();
 });
 
-Deno.test("target: a function is called for each attempt, with the attempt's state", async () => {
+Deno.test("target: the channel calls a function for each attempt, with the attempt's state", async () => {
   const contexts: TargetContext[] = [];
   const rig = new Rig({
     target: (context) => {
@@ -67,14 +67,14 @@ Deno.test("target: a function is called for each attempt, with the attempt's sta
   assertEquals(contexts[1]?.signal.aborted, true);
 });
 
-Deno.test("target: a function may use the channel that connect has yet to return", async () => {
+Deno.test("target: a function may use the channel before connect has returned it", async () => {
   const rig: Rig = new Rig({ target: () => `ws://${rig.channel.state.name}/` });
   await microtasks();
   assertEquals(rig.asked[0]?.[0], "ws://connecting/");
   await rig.channel.close();
 });
 
-Deno.test("target: a function isn't called once the channel has been closed", async () => {
+Deno.test("target: the channel doesn't call a function after its close", async () => {
   let calls = 0;
   const rig = new Rig({ target: () => `ws://host/${++calls}` });
   await rig.channel.close();
@@ -83,7 +83,7 @@ Deno.test("target: a function isn't called once the channel has been closed", as
   assertEquals(rig.left, NOTHING_LEFT);
 });
 
-Deno.test("target: one that throws or rejects is asked again", async () => {
+Deno.test("target: the channel calls a function again after it throws or rejects", async () => {
   await assertNoUncaught(async () => {
     const error = new TypeError("fetch failed");
     let calls = 0;
@@ -106,7 +106,7 @@ Deno.test("target: one that throws or rejects is asked again", async () => {
   });
 });
 
-Deno.test("target: one that never settles times out, and its late result is closed", async () => {
+Deno.test("target: a function that never settles times out, and the channel closes its late result", async () => {
   await assertNoUncaught(async () => {
     const settle: ((made: string | WebSocketChannel) => void)[] = [];
     const fail: ((error: unknown) => void)[] = [];
@@ -186,7 +186,7 @@ Deno.test("target: what a function returns must be a target", async () => {
   assertInstanceOf((await rig.channel.closed).error, TypeError);
 });
 
-Deno.test("target: with retry, what is malformed may be tried again", async () => {
+Deno.test("target: retry may allow another attempt after a malformed value", async () => {
   let calls = 0;
   const rig = new Rig({
     retry: () => true,
@@ -199,7 +199,7 @@ Deno.test("target: with retry, what is malformed may be tried again", async () =
   await rig.channel.close();
 });
 
-Deno.test("target: what was malformed once doesn't fail the stream of a later connection", async () => {
+Deno.test("target: a malformed value of an earlier attempt doesn't fail the stream of a later connection", async () => {
   let calls = 0;
   const rig = new Rig({
     retry: ({ code }) => code !== 1000,
@@ -231,7 +231,7 @@ Deno.test("target: a malformed value throws at the call, and leaves no timer", a
   assertEquals(told, []);
 });
 
-Deno.test("target: a channel over any transport, open or connecting", async () => {
+Deno.test("target: accepts a channel over any transport, open or connecting", async () => {
   const pairs = [webSocketChannelPair(), webSocketChannelPair()];
   let calls = 0;
   const channel = ReconnectingChannel.connect(() => pairs[calls++]?.client as WebSocketChannel, {
@@ -250,7 +250,7 @@ Deno.test("target: a channel over any transport, open or connecting", async () =
   await channel.close();
 });
 
-Deno.test("target: a channel that is closed already, or has a reader, is no new one", async () => {
+Deno.test("target: refuses a channel that is already closed or has a reader", async () => {
   const { client } = webSocketChannelPair();
   client.terminate();
   await client.closed;
@@ -258,14 +258,14 @@ Deno.test("target: a channel that is closed already, or has a reader, is no new 
   const { events } = record(rig.channel.stream);
   await microtasks();
   await rig.advance(250);
-  // The first time it only ends at once; the second time it has had its reader.
+  // The first time, the channel only ends at once; the second time, it has already had a reader.
   const { error, attempts } = await rig.channel.closed;
   assertEquals([(error as Error).name, attempts], ["InvalidStateError", 2]);
   assertEquals(events.at(-1), "done");
   assertEquals(rig.left, NOTHING_LEFT);
 });
 
-Deno.test("target: a channel that has a reader already is refused, and left to that", async () => {
+Deno.test("target: refuses a channel with a reader, and leaves it to that reader", async () => {
   const { client, server } = webSocketChannelPair();
   const shared = (): WebSocketChannel => client;
   const first = ReconnectingChannel.connect(shared);
@@ -276,14 +276,14 @@ Deno.test("target: a channel that has a reader already is refused, and left to t
   assertEquals([(error as Error).name, initiator, attempts], ["InvalidStateError", "local", 1]);
   assertStringIncludes(`${error}`, "the target function returned a channel with a reader");
   await assertRejects(async () => await second.stream.next(), DOMException, "with a reader");
-  // The first one doesn't suffer.
+  // The first reader is unaffected.
   server.sink.add("still there");
   await until(() => events.length === 1);
   assertEquals([first.state.name, events], ["open", ["still there"]]);
   await first.close();
 });
 
-Deno.test("target: a hand-written channel whose closed rejects, or whose terminate throws", async () => {
+Deno.test("target: tolerates a hand-written channel whose closed rejects or terminate throws", async () => {
   await assertNoUncaught(async () => {
     const made: WebSocketChannel[] = [];
     const rig: Rig = new Rig({
@@ -341,7 +341,7 @@ const WRONG_OPTIONS: Readonly<Record<string, readonly unknown[]>> = {
 };
 
 for (const [name, values] of Object.entries(WRONG_OPTIONS)) {
-  Deno.test(`options: ${name} of a wrong type or range is thrown`, () => {
+  Deno.test(`options: ${name} of a wrong type or range throws`, () => {
     for (const value of values) {
       const error = assertThrows(
         () => ReconnectingChannel.connect("ws://127.0.0.1:9", wrong({ [name]: value })),

@@ -39,7 +39,7 @@ Deno.test("retry: the table of close codes", () => {
   assertEquals(isWorthRetrying(LOST), true);
 });
 
-Deno.test("retry: what this side failed the connection with counts as well", () => {
+Deno.test("retry: the code with which this side failed the connection counts as well", () => {
   const sent = { code: 1009, reason: "" };
   assertEquals(isWorthRetrying({ ...LOST, initiator: "local", sent }), false);
   assertEquals(isWorthRetrying({ ...LOST, sent: { code: 1011, reason: "" } }), true);
@@ -54,7 +54,7 @@ Deno.test("retry: the table of HTTP statuses", () => {
   }
 });
 
-Deno.test("retry: errors that another attempt can't change, and those it can", () => {
+Deno.test("retry: permanent and temporary errors", () => {
   const limit = { option: "maxMessageSize", limit: 1, actual: 2 };
   for (
     const error of [
@@ -77,7 +77,7 @@ Deno.test("retry: errors that another attempt can't change, and those it can", (
 
 const TIMES = { firstDelay: 500, maxDelay: 30_000 };
 
-Deno.test("back-off: a random part of a bound that doubles, up to the largest", () => {
+Deno.test("back-off: the delay is a random part of a bound that doubles up to the maximum", () => {
   const bounds = [500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000];
   for (const [failures, bound] of bounds.entries()) {
     for (const part of [0, 0.25, 0.999]) {
@@ -90,17 +90,17 @@ Deno.test("back-off: a random part of a bound that doubles, up to the largest", 
   }
   const none = { firstDelay: 0, maxDelay: 0, random: () => 0.9 };
   assertEquals([delayAfter(0, LOST, none), delayAfter(99, LOST, none)], [0, 0]);
-  // So often doubled, a number is infinite, and 0 times that is none.
+  // After so many doublings the number is Infinity, and 0 times Infinity is NaN.
   assertEquals(delayAfter(5000, LOST, { ...none, maxDelay: 100 }), 0);
 });
 
-Deno.test("back-off: retryAfter is kept, with the random part on top", () => {
+Deno.test("back-off: the delay is retryAfter plus the random part", () => {
   const random = (): number => 0.5;
   assertEquals(delayAfter(0, refused(503, 7000), { ...TIMES, random }), 7250);
   assertEquals(delayAfter(0, refused(503), { ...TIMES, random }), 250);
 });
 
-Deno.test("back-off: after 1012 and 1013 it waits for 5 to 30 seconds", () => {
+Deno.test("back-off: the delay after 1012 and 1013 is 5 to 30 seconds", () => {
   for (const code of [1012, 1013]) {
     const at = (part: number): number =>
       Math.round(delayAfter(0, closedWith(code), { ...TIMES, random: () => part }));
@@ -114,7 +114,7 @@ Deno.test("back-off: after 1012 and 1013 it waits for 5 to 30 seconds", () => {
   assert(all.every((it) => it >= 5000 && it < 30_000));
 });
 
-Deno.test("back-off: what a server asks for isn't cut short", () => {
+Deno.test("back-off: the delay is never shorter than the server asks for", () => {
   assertEquals([1012, 1013, 1001].map((it) => asksForPatience(closedWith(it))), [
     true,
     true,

@@ -1,6 +1,6 @@
-// Deno only: it starts a browser
+// Deno only: starts a browser
 
-/** In Chromium: offline and online, freezing and throttling, by the DevTools protocol. */
+/** Tests in Chromium: offline and online, freezing and throttling, through the DevTools protocol. */
 
 import { assertEquals } from "@std/assert";
 import { deadline } from "@std/async";
@@ -11,7 +11,7 @@ import { chromium, ENTRY, PageServer, setOffline } from "./chromium.ts";
 import { Network } from "./network.ts";
 import { printTime } from "./times.ts";
 
-/** A dead connection that only the platform would notice stays for minutes. */
+/** A time limit: without our detection, a dead connection stays for minutes. */
 const PATIENCE = 30_000;
 
 const PAGE = `
@@ -35,18 +35,18 @@ interface Rig {
   readonly tab: Tab;
   readonly network: Network;
   readonly heard: Heard;
-  /** Connects, and waits for it. */
+  /** Connects, and waits until the channel is open. */
   connect(interval: number): Promise<void>;
   states(): Promise<string>;
 }
 
-/** What the page has sent: the number of its heartbeats, and its echoes. */
+/** The page's messages: the number of its heartbeats, and its echoes. */
 interface Heard {
   pings: number;
   readonly echoes: string[];
 }
 
-/** Answers heartbeats, and keeps the rest. */
+/** Answers heartbeats, and stores the other messages. */
 function serve(network: Network): Heard {
   const heard: Heard = { pings: 0, echoes: [] };
   network.onGuest = (guest) => {
@@ -99,7 +99,7 @@ async function setFrozen({ tab }: Rig, isFrozen: boolean): Promise<void> {
   await tab.send("Page.setWebLifecycleState", { state: isFrozen ? "frozen" : "active" });
 }
 
-browserTest("offline pauses the attempts, online ends that", async (rig) => {
+browserTest("offline pauses the attempts, online resumes them", async (rig) => {
   const { tab, network, connect } = rig;
   await connect(0);
   await assertEchoes(rig, "one");
@@ -144,11 +144,11 @@ browserTest(
   },
 );
 
-browserTest("a page whose processor was busy keeps a healthy connection", async (rig) => {
+browserTest("a page whose CPU was busy keeps a healthy connection", async (rig) => {
   const { tab, network, connect } = rig;
   await connect(100);
   await tab.send("Emulation.setCPUThrottlingRate", { rate: 4 });
-  // For longer than the deadline of a heartbeat, and longer than what counts as a sleep.
+  // Longer than the deadline of a heartbeat, and longer than the threshold of a sleep.
   await tab.evaluate("spin(3000)");
   for (let i = 0; i < 5; i++) await assertEchoes(rig, `${i}`);
   assertEquals([await rig.states(), network.guests.length], ["connecting open", 1]);

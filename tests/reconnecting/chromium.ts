@@ -4,10 +4,10 @@ import { findChromium } from "../../tasks/test_browser.ts";
 import { esbuild, OUT, succeed } from "../../tasks/tools.ts";
 import { DevTools, type Tab } from "../support/dev_tools.ts";
 
-/** Where Chromium is; `null`: it isn't installed. */
+/** The path of Chromium; `null` if it isn't installed. */
 export const chromium: string | null = await findChromium();
 
-/** What a page imports. */
+/** The module that a page imports. */
 export const ENTRY: string = JSON.stringify(
   new URL("../../src/reconnecting/page.ts", import.meta.url).pathname,
 );
@@ -54,14 +54,14 @@ export class PageServer implements AsyncDisposable {
     return await this.#browser.open(`${this.origin}/`, "globalThis.connect !== undefined");
   }
 
-  /** Closes the browser, and serves no longer. */
+  /** Closes the browser and the server. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#browser?.close();
     await this.#server.shutdown();
   }
 }
 
-/** Takes the network from a page, or gives it back. */
+/** Turns a page's network off or on. */
 export async function setOffline(tab: Tab, offline: boolean): Promise<void> {
   await tab.send("Network.enable");
   const unlimited = { latency: 0, downloadThroughput: -1, uploadThroughput: -1 };

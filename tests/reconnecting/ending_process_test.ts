@@ -1,6 +1,6 @@
 // Deno only: starts programs on all runtimes
 
-/** What has ended, and a session whose client is away, keep no process alive. */
+/** Ended channels, and a session whose client is away, keep no process alive. */
 
 import { assertEquals } from "@std/assert";
 import { deadline } from "@std/async";

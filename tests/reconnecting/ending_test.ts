@@ -4,7 +4,7 @@ import { countingSignal, microtasks, record } from "../support/events.ts";
 import { assertNoUncaught } from "../support/unhandled.ts";
 import { NOTHING_LEFT, Rig, type RigOptions } from "./support.ts";
 
-/** Brings a rig into each state that has a way there. */
+/** Brings a rig into each reachable state. */
 const INTO: Readonly<Record<string, (options?: RigOptions) => Promise<Rig>>> = {
   "connecting, in the target": async (options) => {
     const rig = new Rig({ ...options, target: () => new Promise(() => {}) });
@@ -55,12 +55,12 @@ const INTO: Readonly<Record<string, (options?: RigOptions) => Promise<Rig>>> = {
   },
 };
 
-/** What is added to a state's name to tell how it was reached. */
+/** The suffix of a state's name that tells how the rig reached it. */
 function nameOf(state: string): ReconnectingState["name"] {
   return state.replace(/,.*/, "") as ReconnectingState["name"];
 }
 
-/** It has ended, in whatever way, when the peer has answered or its time has passed. */
+/** Waits until the channel has ended: after the peer's answer, or at the timeout. */
 async function assertEnds(rig: Rig): Promise<void> {
   await microtasks();
   await rig.advance(5000);
@@ -78,7 +78,7 @@ for (const [state, into] of Object.entries(INTO)) {
   const name = nameOf(state);
   const isOver = name === "closed" || name === "closing";
 
-  Deno.test(`close while ${state}: it ends for good`, async () => {
+  Deno.test(`close while ${state}: the channel ends permanently`, async () => {
     await assertNoUncaught(async () => {
       const rig = await into();
       assertEquals(rig.channel.state.name, name);
@@ -95,7 +95,7 @@ for (const [state, into] of Object.entries(INTO)) {
     });
   });
 
-  Deno.test(`abort while ${state}: it ends for good, with the signal's reason`, async () => {
+  Deno.test(`abort while ${state}: the channel ends permanently, with the signal's reason`, async () => {
     await assertNoUncaught(async () => {
       const { controller, signal, count } = countingSignal();
       const rig = await into({ signal });
@@ -108,14 +108,14 @@ for (const [state, into] of Object.entries(INTO)) {
     });
   });
 
-  Deno.test(`dispose while ${state}: it ends for good`, async () => {
+  Deno.test(`dispose while ${state}: the channel ends permanently`, async () => {
     const rig = await into();
     const disposed = rig.channel[Symbol.asyncDispose]();
     await assertEnds(rig);
     await disposed;
   });
 
-  Deno.test(`reconnect while ${state}: ${isOver ? "nothing happens" : "it tries now"}`, async () => {
+  Deno.test(`reconnect while ${state}: ${isOver ? "nothing happens" : "the channel connects now"}`, async () => {
     await assertNoUncaught(async () => {
       const rig = await into();
       const before = rig.sockets.length;
@@ -133,7 +133,7 @@ for (const [state, into] of Object.entries(INTO)) {
     });
   });
 
-  Deno.test(`a bad close while ${state} throws, and changes nothing`, async () => {
+  Deno.test(`close with malformed arguments while ${state} throws, and changes nothing`, async () => {
     const rig = await into();
     if (!isOver) {
       assertThrows(() => rig.channel.close(999), RangeError);
@@ -157,7 +157,7 @@ Deno.test("close: a code that the transport can't send throws, and changes nothi
   assertEquals(rig.left, NOTHING_LEFT);
 });
 
-Deno.test("close: an addStream that runs is ended, and its source cancelled", async () => {
+Deno.test("close: ends a running addStream, and cancels its source", async () => {
   const rig = new Rig();
   let cancelled = false;
   const source = new ReadableStream<string>({ cancel: () => void (cancelled = true) });
@@ -168,7 +168,7 @@ Deno.test("close: an addStream that runs is ended, and its source cancelled", as
   assertEquals([cancelled, rig.channel.state.name], [true, "closed"]);
 });
 
-Deno.test("close: the stream ends at once, with what waits for its reader, and drops what still arrives", async () => {
+Deno.test("close: the stream ends at once, keeps its unread messages, and drops later ones", async () => {
   const rig = new Rig();
   await rig.open();
   rig.answersClose = false;
@@ -181,7 +181,7 @@ Deno.test("close: the stream ends at once, with what waits for its reader, and d
   assertEquals((await rig.channel.closed).code, 1000);
 });
 
-Deno.test("close: a connection that is lost while it closes is not replaced", async () => {
+Deno.test("close: the channel doesn't replace a connection that is lost while closing", async () => {
   const rig = new Rig();
   await rig.open();
   rig.answersClose = false;
@@ -192,7 +192,7 @@ Deno.test("close: a connection that is lost while it closes is not replaced", as
   assertEquals(rig.left, NOTHING_LEFT);
 });
 
-Deno.test("a signal that has aborted before: no attempt is made", async () => {
+Deno.test("the channel makes no attempt if its signal has already aborted", async () => {
   const reason = new Error("never");
   const rig = new Rig({ signal: AbortSignal.abort(reason) });
   const { events } = record(rig.channel.stream);
@@ -204,7 +204,7 @@ Deno.test("a signal that has aborted before: no attempt is made", async () => {
   assertEquals(rig.left, NOTHING_LEFT);
 });
 
-Deno.test("closed: the last close info, the attempts and no error where none was", async () => {
+Deno.test("closed: reports the last close info, the number of attempts, and an error only if there was one", async () => {
   const rig = new Rig();
   await rig.channel.close(1000);
   const info = await rig.channel.closed;

@@ -1,6 +1,6 @@
-// Not in browsers: it serves
+// Not in browsers: starts a server
 
-/** A session over very many connections, and over compressed ones that are reset: memory stays flat, nothing is lost. */
+/** A session over very many connections, and over compressed ones that are reset: no memory growth and no loss. */
 
 import { assert, assertEquals } from "@std/assert";
 import { ReconnectingChannel, resumption, Sessions } from "../../src/reconnecting/mod.ts";
@@ -15,7 +15,7 @@ import { ResumeClient, room, serveSession } from "./resume_world.ts";
 /** How many connections one session has. */
 const CONNECTIONS = 10_000;
 
-/** What the heap may grow by while the second half of them pass, in bytes each: a leak of one object takes more. */
+/** The allowed heap growth during the second half, in bytes per connection: a leak of one object exceeds it. */
 const GROWTH = 40;
 
 Deno.test("resumption: ten thousand connections of one session leave no memory behind", async () => {
@@ -63,7 +63,7 @@ Deno.test("resumption: ten thousand connections of one session leave no memory b
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("resumption: a takeover in a loop, each before the last one has ended, loses and leaves nothing", async () => {
+Deno.test("resumption: repeated takeovers before the previous connection has ended lose no message and leak nothing", async () => {
   const { open, channels, clock, sessions } = room();
   const client = new ResumeClient(clock);
   const atServer: Message[] = [];
@@ -77,12 +77,12 @@ Deno.test("resumption: a takeover in a loop, each before the last one has ended,
       })
     );
     pairs.push(connection);
-    // The one before still lives, and delivers.
+    // The previous connection is still open, and delivers messages.
     client.abandon();
     client.connect(connection);
     sent.push(`${i}`);
     client.line.add(`${i}`, undefined);
-    // Sometimes before the hello is in, sometimes behind the acknowledgement.
+    // Sometimes before the hello arrives, sometimes after the acknowledgement.
     await microtasks(i % 60);
   }
   await until(() => client.received.length === sent.length, () => clock.advance(1000));
@@ -95,7 +95,7 @@ Deno.test("resumption: a takeover in a loop, each before the last one has ended,
   assertEquals([sessions.size, sessions.bufferedAmount], [0, 0]);
 });
 
-Deno.test("resumption: compressed connections that are reset lose and double nothing", async () => {
+Deno.test("resumption: resets of compressed connections lose and duplicate no message", async () => {
   const sessions = new Sessions();
   const atServer: Message[] = [];
   const extensions = new Set<string>();
@@ -124,7 +124,7 @@ Deno.test("resumption: compressed connections that are reset lose and double not
       channel.sink.add(message);
     }
     await until(() => channel.connection !== null && received.length > round * 10);
-    // With messages in flight, both ways.
+    // Messages are in flight both ways.
     channel.connection?.terminate();
     await until(() => channel.connection === null);
   }

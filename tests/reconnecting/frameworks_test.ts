@@ -1,6 +1,6 @@
-// Deno only: it starts a browser
+// Deno only: starts a browser
 
-/** The components of the guide, with the real React, Vue and Svelte, bundled by Vite, in Chromium. */
+/** The guide's components, with the real React, Vue and Svelte, bundled by Vite, in Chromium. */
 
 import { assert, assertEquals } from "@std/assert";
 import { deadline } from "@std/async";
@@ -20,7 +20,7 @@ const PACKAGES = [
   ...["@vitejs/plugin-vue", "@sveltejs/vite-plugin-svelte"],
 ];
 
-/** Each framework: how its component's block begins in the guide, its file, and what mounts it. */
+/** Each framework: the first line of its component in the guide, its file, and the code that mounts it. */
 const FRAMEWORKS = {
   react: {
     block: "```jsx ignore\n",
@@ -98,7 +98,7 @@ async function componentOf(name: Framework): Promise<string> {
   return code;
 }
 
-/** The application, built: its folder. */
+/** Builds the application, and returns its folder. */
 async function built(): Promise<URL> {
   const tools = await toolbox("frameworks", PACKAGES);
   const app = new URL("app/", tools);

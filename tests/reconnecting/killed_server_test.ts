@@ -1,6 +1,6 @@
-// Deno only: it kills a process of Deno's
+// Deno only: kills a Deno process
 
-/** A server's process is killed: its sessions were in its memory, and the client says so. */
+/** Kills a server's process: its sessions were in its memory, and the client reports the loss. */
 
 import { assertEquals } from "@std/assert";
 import {
@@ -25,7 +25,8 @@ async function start(port: number): Promise<{ port: number; child: Deno.ChildPro
 }
 
 Deno.test({
-  name: "resumption: a killed server is a reset, with what it had not acknowledged",
+  name:
+    "resumption: the client reports a reset with the unacknowledged messages after its server was killed",
   ignore: Deno.build.os === "windows",
   async fn() {
     const first = await start(0);
@@ -45,7 +46,7 @@ Deno.test({
     channel.sink.add("acknowledged");
     await channel.sink.flush();
     await until(() => received.length === 1);
-    // It hangs, and takes nothing more, before it is killed.
+    // The server hangs and reads nothing more before the test kills it.
     first.child.kill("SIGSTOP");
     channel.sink.add("handed on");
     await until(() => channel.connection?.sink.bufferedAmount === 0);

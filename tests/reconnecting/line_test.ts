@@ -1,4 +1,4 @@
-/** What the channel does with a line whose connections open later, or never: as resumption's do. */
+/** The channel with a line whose connections open late or never, like those of resumption. */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { Line, LineEvents, LineOptions, Resumption } from "../../src/reconnecting/mod.ts";
@@ -8,7 +8,7 @@ import type { Message, WebSocketChannel } from "../../src/web_socket/web_socket_
 import { microtasks, record } from "../support/events.ts";
 import { NOTHING_LEFT, Rig } from "./support.ts";
 
-/** A line that opens when the peer has said "hello". */
+/** A line that opens when the peer has sent "hello". */
 class HelloLine extends PlainLine implements Line {
   readonly events: LineEvents;
   readonly log: string[] = [];
@@ -48,7 +48,7 @@ class HelloLine extends PlainLine implements Line {
   }
 }
 
-/** A resumption, and the lines that it has made. */
+/** A resumption, and the lines that it has created. */
 function hello(): { resume: Resumption; lines: HelloLine[] } {
   const lines: HelloLine[] = [];
   const createLine: Resumption["createLine"] = (events, options) => {
@@ -59,7 +59,7 @@ function hello(): { resume: Resumption; lines: HelloLine[] } {
   return { resume: { createLine }, lines };
 }
 
-Deno.test("line: the channel is connecting until the peer has said hello", async () => {
+Deno.test("line: the channel is connecting until the peer has sent its hello", async () => {
   const { resume } = hello();
   const rig = new Rig({ resume, target: { url: "ws://host/", protocols: ["mine"] } });
   const { events } = record(rig.channel.stream);
@@ -74,7 +74,7 @@ Deno.test("line: the channel is connecting until the peer has said hello", async
   assertEquals(rig.left, NOTHING_LEFT);
 });
 
-Deno.test("line: a hello that never comes is one failed attempt, each time", async () => {
+Deno.test("line: each missing hello counts as one failed attempt", async () => {
   const { resume, lines } = hello();
   const rig = new Rig({ resume, connectTimeout: 1000 });
   for (let i = 1; i <= 4; i++) {
@@ -95,7 +95,7 @@ Deno.test("line: a hello that never comes is one failed attempt, each time", asy
   assertEquals(rig.left, NOTHING_LEFT);
 });
 
-Deno.test("line: a connection that is lost before the hello counts as a failed attempt", async () => {
+Deno.test("line: a connection lost before the hello counts as a failed attempt", async () => {
   const { resume } = hello();
   const rig = new Rig({ resume });
   await rig.lose();
@@ -110,7 +110,7 @@ Deno.test("line: a connection that is lost before the hello counts as a failed a
   assertEquals(rig.left, NOTHING_LEFT);
 });
 
-Deno.test("line: close, abort and reconnect before the hello", async () => {
+Deno.test("line: close, abort and reconnect work before the hello", async () => {
   for (const way of ["close", "abort"] as const) {
     const controller = new AbortController();
     const rig = new Rig({ resume: hello().resume, signal: controller.signal });
@@ -126,7 +126,7 @@ Deno.test("line: close, abort and reconnect before the hello", async () => {
   await rig.channel.close();
 });
 
-Deno.test("line: a lost session is reported before the channel is open", async () => {
+Deno.test("line: the channel reports a lost session before it is open", async () => {
   const { resume, lines } = hello();
   const rig = new Rig({ resume });
   await rig.open();
@@ -139,7 +139,7 @@ Deno.test("line: a lost session is reported before the channel is open", async (
   assertEquals(rig.channel.resumable, false);
 });
 
-Deno.test("line: a fault ends the connection, after the usual delay; a final one the channel", async () => {
+Deno.test("line: a protocol error ends the connection, and a final one ends the channel", async () => {
   const { resume, lines } = hello();
   const rig = new Rig({ resume });
   await rig.open();
@@ -157,7 +157,7 @@ Deno.test("line: a fault ends the connection, after the usual delay; a final one
   assertEquals(rig.left, NOTHING_LEFT);
 });
 
-Deno.test("line: one that pauses by itself is reported instead of the connection", async () => {
+Deno.test("line: the channel pauses a line that can pause itself, instead of its connection", async () => {
   const { resume, lines } = hello();
   const rig = new Rig({ resume });
   const { subscription } = record(rig.channel.stream);
@@ -173,7 +173,7 @@ Deno.test("line: one that pauses by itself is reported instead of the connection
   await rig.channel.close();
 });
 
-Deno.test("line: when it is full, add throws, also while open", async () => {
+Deno.test("line: add throws when the line is full, also while open", async () => {
   const { resume, lines } = hello();
   const rig = new Rig({ resume, maxBuffer: 10 });
   await rig.open();

@@ -1,12 +1,12 @@
-/** A network that a test cuts. */
+/** A network that a test can cut. */
 
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { type ServerWebSocketChannel, WebSocketServer } from "../../src/server/mod.ts";
 import { closeServer, listen } from "../support/loopback.ts";
 
-/** A server behind a relay that can swallow everything, as a network does that has forgotten a connection. */
+/** A server behind a relay that can drop all bytes, like a network that has forgotten a connection. */
 export class Network {
-  /** Its connections, in their order. */
+  /** The server's connections, in order. */
   readonly guests: ServerWebSocketChannel[] = [];
   /** Called with each connection. */
   onGuest: (guest: ServerWebSocketChannel) => void = () => {};
@@ -25,7 +25,7 @@ export class Network {
     })();
   }
 
-  /** Starts it; pages of these origins are let in. */
+  /** Starts the server, which admits pages of these origins. */
   static async start(origin: readonly string[] = []): Promise<{ network: Network; url: string }> {
     const server = await WebSocketServer.bind({ port: 0, hostname: "127.0.0.1", origin });
     const network = new Network(server);
@@ -47,12 +47,12 @@ export class Network {
     }
   }
 
-  /** The connections of now pass nothing on, and neither end is notified. */
+  /** Drops all bytes of the current connections, without notifying either end. */
   swallow(): void {
     this.#dead = new Set(this.#sockets);
   }
 
-  /** Ends it, and all connections. */
+  /** Ends the server and all connections. */
   async close(): Promise<void> {
     await this.#server.close({ drainTimeout: 0 });
     for (const socket of this.#sockets) socket.destroy();

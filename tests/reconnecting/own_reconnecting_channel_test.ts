@@ -1,4 +1,4 @@
-// Not in browsers: it serves
+// Not in browsers: starts a server
 
 import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { deadline } from "@std/async";
@@ -13,7 +13,7 @@ import { WebSocketServer } from "../../src/server/mod.ts";
 import { webSocketChannelPair } from "../../src/testing/mod.ts";
 import { until } from "../support/turns.ts";
 
-Deno.test("reconnecting: a real server that restarts on its port", async () => {
+Deno.test("reconnecting: the channel reconnects to a real server that restarts on its port", async () => {
   let server = await WebSocketServer.bind({
     port: 0,
     hostname: "127.0.0.1",
@@ -38,7 +38,7 @@ Deno.test("reconnecting: a real server that restarts on its port", async () => {
       for await (const message of stream) sink.add(`2 ${message}`);
     },
   });
-  // What is sent while the Close is in flight would be lost.
+  // Messages sent while the Close is in flight would be lost.
   await until(() => states.includes("waiting"));
   channel.sink.add("b");
   assertEquals(await channel.stream.next(), { done: false, value: "2 b" });
@@ -49,11 +49,11 @@ Deno.test("reconnecting: a real server that restarts on its port", async () => {
   await server.close();
 });
 
-Deno.test("reconnecting: what is malformed is thrown, by the call itself", () => {
+Deno.test("reconnecting: connect throws for malformed arguments", () => {
   assertThrows(() => ReconnectingChannel.connect("nonsense"), SyntaxError, "the URL is malformed");
 });
 
-Deno.test("reconnecting: options given in the other place throw, and the error says where they belong", () => {
+Deno.test("reconnecting: misplaced options throw an error that names the right place", () => {
   const url = "ws://127.0.0.1:9";
   assertThrows(
     () => ReconnectingChannel.connect(url, { headers: { A: "b" } } as ReconnectingOptions),
@@ -69,7 +69,7 @@ Deno.test("reconnecting: options given in the other place throw, and the error s
   );
 });
 
-Deno.test("reconnecting: messages as streams are refused, at the target, of a channel and where sessions are served", async () => {
+Deno.test("reconnecting: streamLargerThan is refused for a target, for a channel, and for sessions", async () => {
   const url = "ws://127.0.0.1:9";
   const given = { url, streamLargerThan: 1000 } as TargetAddress;
   const text =
@@ -113,7 +113,7 @@ Deno.test("reconnecting: the hello of resumption counts towards a server's rateL
   await server.close();
 });
 
-Deno.test("resumption: what the hello of the next connection acknowledges ends a flush, and makes room", async () => {
+Deno.test("resumption: the acknowledgement in the next connection's hello ends a flush and makes room", async () => {
   const pairs = [1, 2].map(() => webSocketChannelPair({ protocol: "resume.v1" }));
   let next = 0;
   const channel = ReconnectingChannel.connect(() => pairs[next++]!.client, {

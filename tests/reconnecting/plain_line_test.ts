@@ -7,7 +7,7 @@ import { microtasks } from "../support/events.ts";
 
 const LOST: CloseInfo = { code: 1006, reason: "", wasClean: false, initiator: "transport" };
 
-/** A line that is open over a socket. */
+/** An open line over a socket. */
 async function opened(): Promise<{ line: PlainLine; socket: FakeWebSocket; told: string[] }> {
   const told: string[] = [];
   const line = new PlainLine({
@@ -22,10 +22,10 @@ async function opened(): Promise<{ line: PlainLine; socket: FakeWebSocket; told:
   return { line, socket, told };
 }
 
-Deno.test("plain line: what its transport has is kept no longer than until there is more", async () => {
+Deno.test("plain line: the line forgets messages that the transport has sent when more are added", async () => {
   const { line, socket, told } = await opened();
   for (let i = 0; i < 1000; i++) line.add("x".repeat(1000), undefined);
-  // However much the connection says it has dropped: the rest is forgotten.
+  // Even if the connection reports more dropped bytes: the line has forgotten the rest.
   line.lose({ ...LOST, dropped: 1e9 });
   const { unsent } = line.end();
   assert(unsent.length <= 17, `${unsent.length}`);
@@ -33,7 +33,7 @@ Deno.test("plain line: what its transport has is kept no longer than until there
   socket.closed({ code: 1006 });
 });
 
-Deno.test("plain line: what its transport doesn't have is all kept, and in order", async () => {
+Deno.test("plain line: the line keeps all messages that the transport has not sent, in order", async () => {
   const { line, socket } = await opened();
   const send = socket.send.bind(socket);
   socket.send = (data: unknown) => {
@@ -53,7 +53,7 @@ Deno.test("plain line: what its transport doesn't have is all kept, and in order
   socket.closed({ code: 1006 });
 });
 
-Deno.test("plain line: queued messages that a lost connection had taken are sent first on the next one", async () => {
+Deno.test("plain line: the next connection first sends the queued messages of a lost one", async () => {
   const line = new PlainLine(
     { onOpen: () => {}, onDrained: () => {}, onFault: () => {} },
     { maxBuffer: 1000 },
@@ -65,7 +65,7 @@ Deno.test("plain line: queued messages that a lost connection had taken are sent
     await microtasks();
     line.open(channel);
     assertEquals(socket.sent, isFirst ? ["one", "two", "three"] : ["two", "three", "four"]);
-    // Its transport has sent the first message, and never sends the others.
+    // The transport has sent the first message, and never sends the others.
     line.lose({ ...LOST, dropped: isFirst ? 8 : 0 });
     line.add(isFirst ? "four" : "five", undefined);
     if (isFirst) assertEquals(line.bufferedAmount, 96);

@@ -8,7 +8,7 @@ import { microtasks, record } from "../support/events.ts";
 import { assertNoUncaught, collectUncaught } from "../support/unhandled.ts";
 import { NOTHING_LEFT, Rig } from "./support.ts";
 
-Deno.test("reconnecting: it connects, is lost, waits and connects again, with one stream", async () => {
+Deno.test("reconnecting: the channel connects, loses the connection, waits and connects again, with one stream", async () => {
   const rig = new Rig();
   const { events } = record(rig.channel.stream);
   rig.channel.sink.add("early");
@@ -40,7 +40,7 @@ Deno.test("reconnecting: it connects, is lost, waits and connects again, with on
   assertEquals(rig.left, NOTHING_LEFT);
 });
 
-Deno.test("reconnecting: each state has what a status line needs", async () => {
+Deno.test("reconnecting: each state has the data that a status line needs", async () => {
   const rig = new Rig();
   await rig.advance(70);
   await rig.open();
@@ -63,12 +63,12 @@ Deno.test("reconnecting: each state has what a status line needs", async () => {
   assertEquals(state, { name: "closed", info: await rig.channel.closed });
 });
 
-/** The delays that it waited for. */
+/** The delays that the channel waited for. */
 function delaysOf(rig: Rig): number[] {
   return rig.states.flatMap((it) => it.name === "waiting" ? [it.delay] : []);
 }
 
-Deno.test("reconnecting: until is a time of day, also when the machine has slept", async () => {
+Deno.test("reconnecting: until is a wall-clock time, also after the machine has slept", async () => {
   const rig = new Rig();
   await rig.open();
   rig.clock.sleep(5000);
@@ -79,7 +79,7 @@ Deno.test("reconnecting: until is a time of day, also when the machine has slept
   await rig.channel.close();
 });
 
-Deno.test("reconnecting: the delays grow, also where a server accepts and drops", async () => {
+Deno.test("reconnecting: the delays grow, also if a server accepts and drops connections", async () => {
   const refused = new Rig();
   const dropped = new Rig();
   for (let i = 0; i < 9; i++) {
@@ -96,7 +96,7 @@ Deno.test("reconnecting: the delays grow, also where a server accepts and drops"
   await dropped.channel.close();
 });
 
-Deno.test("reconnecting: only a connection that lasted makes the next delay a first one", async () => {
+Deno.test("reconnecting: only a stable connection resets the delay", async () => {
   const rig = new Rig();
   for (let i = 0; i < 3; i++) {
     await rig.lose();
@@ -114,7 +114,7 @@ Deno.test("reconnecting: only a connection that lasted makes the next delay a fi
   await rig.channel.close();
 });
 
-Deno.test("reconnecting: the times are options", async () => {
+Deno.test("reconnecting: options set the times", async () => {
   const rig = new Rig({ firstDelay: 10, maxDelay: 30, minUptime: 7 });
   for (let i = 0; i < 4; i++) {
     await rig.lose();
@@ -127,7 +127,7 @@ Deno.test("reconnecting: the times are options", async () => {
   await rig.channel.close();
 });
 
-Deno.test("reconnecting: attempts in 10 s against accept-then-1011: at most 6.5 of 1,000 seeds", async () => {
+Deno.test("reconnecting: a server that accepts and sends 1011 gets at most 6.5 attempts in 10 s, on average over 1,000 seeds", async () => {
   let attempts = 0;
   let most = 0;
   for (let seed = 0; seed < 1000; seed++) {
@@ -153,7 +153,7 @@ Deno.test("reconnecting: attempts in 10 s against accept-then-1011: at most 6.5 
   assert(mean > 4, `${mean}`);
 });
 
-Deno.test("reconnecting: 1012 is waited for, and a wake-up doesn't cut it short", async () => {
+Deno.test("reconnecting: the channel waits after 1012, and a wake-up doesn't shorten the delay", async () => {
   const rig = new Rig();
   await rig.open();
   await rig.lose(1012);
@@ -166,7 +166,7 @@ Deno.test("reconnecting: 1012 is waited for, and a wake-up doesn't cut it short"
   await rig.channel.close();
 });
 
-Deno.test("reconnecting: retryAfter is waited for, a wake-up doesn't cut it short, and a clock's limit does", async () => {
+Deno.test("reconnecting: the channel waits for retryAfter; a wake-up doesn't shorten it, the timer's limit does", async () => {
   for (const [retryAfter, delay] of [[60_000, 60_250], [1e12, 2 ** 31 - 1]] as const) {
     const rig = new Rig({
       target: () => Promise.reject(new ConnectError("busy", { status: 503, retryAfter })),
@@ -184,7 +184,7 @@ Deno.test("reconnecting: retryAfter is waited for, a wake-up doesn't cut it shor
 });
 
 for (const code of [1002, 1003, 1007, 1008, 1009, 1010, 4401, 4403]) {
-  Deno.test(`reconnecting: it gives up after ${code}, and says why`, async () => {
+  Deno.test(`reconnecting: the channel ends after ${code}, and reports the reason`, async () => {
     const rig = new Rig();
     const { events } = record(rig.channel.stream);
     await rig.open();
@@ -203,7 +203,7 @@ for (const code of [1002, 1003, 1007, 1008, 1009, 1010, 4401, 4403]) {
   });
 }
 
-Deno.test("reconnecting: a normal closure by the server ends it, and is no error", async () => {
+Deno.test("reconnecting: a normal closure by the server ends the channel without an error", async () => {
   const rig = new Rig();
   await rig.open();
   await rig.lose(1000, "that's all");
@@ -212,7 +212,7 @@ Deno.test("reconnecting: a normal closure by the server ends it, and is no error
   await rig.channel.sink.done;
 });
 
-Deno.test("reconnecting: what never could connect fails the stream, too", async () => {
+Deno.test("reconnecting: the stream also fails if the channel could never connect", async () => {
   const error = new ConnectError("401", { status: 401 });
   const rig = new Rig({ target: () => Promise.reject(error) });
   const { events } = record(rig.channel.stream);
@@ -223,7 +223,7 @@ Deno.test("reconnecting: what never could connect fails the stream, too", async 
   assertEquals(rig.left, NOTHING_LEFT);
 });
 
-Deno.test("reconnecting: retry decides, with what ended and which attempt it was", async () => {
+Deno.test("reconnecting: retry decides, and gets the close info and the attempt number", async () => {
   const asked: [code: number, attempt: number][] = [];
   const answers: (boolean | number)[] = [true, 77, 0, false];
   const rig = new Rig({
@@ -249,7 +249,7 @@ Deno.test("reconnecting: retry decides, with what ended and which attempt it was
 });
 
 for (const answer of [undefined, null, "yes", NaN, -1, 1e12, Promise.resolve(true)]) {
-  Deno.test(`reconnecting: retry must not answer ${String(answer)}`, async () => {
+  Deno.test(`reconnecting: the channel refuses an answer of retry that is ${String(answer)}`, async () => {
     const rig = new Rig({ retry: (() => answer) as never });
     await rig.open();
     await rig.lose();
@@ -269,7 +269,7 @@ Deno.test("reconnecting: a retry function that rejects causes no unhandled rejec
   });
 });
 
-Deno.test("reconnecting: retry may call reconnect: the next attempt comes at once, also while offline", async () => {
+Deno.test("reconnecting: reconnect in retry starts the next attempt at once, also while offline", async () => {
   for (const answer of [true, 5000]) {
     const rig: Rig = new Rig({
       retry: (info) => {
@@ -289,7 +289,7 @@ Deno.test("reconnecting: retry may call reconnect: the next attempt comes at onc
     await rig.lose();
     assertEquals(delaysOf(rig), [0, 0, 0]);
     await rig.advance(0);
-    // What it was called for doesn't count for what arrives later.
+    // This call of reconnect has no effect on later failures.
     await rig.open();
     await rig.lose(4401, "no");
     const { code, reason, initiator } = await rig.channel.closed;
@@ -298,7 +298,7 @@ Deno.test("reconnecting: retry may call reconnect: the next attempt comes at onc
   }
 });
 
-Deno.test("reconnecting: reconnect while open drops the connection and tries now, also while offline", async () => {
+Deno.test("reconnecting: reconnect while open drops the connection and connects now, also while offline", async () => {
   const rig = new Rig();
   await rig.open();
   rig.page.setOnline(false);
@@ -318,14 +318,14 @@ const failing = (): never => {
 for (
   const [name, random] of [
     ["gives NaN", () => NaN],
-    ["gives a negative number", () => -0.5],
-    ["gives more than 1", () => 1e300],
+    ["returns a negative number", () => -0.5],
+    ["returns more than 1", () => 1e300],
     ["gives a text", () => "0.5"],
     ["throws", failing],
     ["is async", () => Promise.reject(new Error("async"))],
   ] as const
 ) {
-  Deno.test(`reconnecting: a random that ${name} ends the channel, and says so`, async () => {
+  Deno.test(`reconnecting: a random function that ${name} ends the channel with an error`, async () => {
     await assertNoUncaught(async () => {
       const rig = new Rig({ random: random as never });
       await rig.open();
@@ -337,7 +337,7 @@ for (
   });
 }
 
-Deno.test("reconnecting: what is printed of it is its name and its state", async () => {
+Deno.test("reconnecting: a printed channel shows its name and its state", async () => {
   const rig = new Rig();
   await rig.lose();
   const print = (value: unknown): string => JSON.stringify(value);
@@ -348,7 +348,7 @@ Deno.test("reconnecting: what is printed of it is its name and its state", async
   await rig.channel.close();
 });
 
-Deno.test("reconnecting: when retry throws, the channel ends with that", async () => {
+Deno.test("reconnecting: the channel ends with the error that retry throws", async () => {
   const error = new Error("retry failed");
   const rig = new Rig({
     retry: () => {
@@ -383,7 +383,7 @@ Deno.test("reconnecting: retry may close the channel", async () => {
   assertEquals([away.sockets.length, away.left], [1, NOTHING_LEFT]);
 });
 
-Deno.test("reconnecting: onState may use the channel; the states that this causes are reported after it", async () => {
+Deno.test("reconnecting: onState may use the channel, which reports the resulting states afterwards", async () => {
   const told: string[] = [];
   const rig: Rig = new Rig({
     onState: ({ name }) => {
@@ -401,7 +401,7 @@ Deno.test("reconnecting: onState may use the channel; the states that this cause
   assertEquals([rig.sockets.length, rig.left], [2, NOTHING_LEFT]);
 });
 
-Deno.test("reconnecting: what onState throws is uncaught, and nothing else suffers", async () => {
+Deno.test("reconnecting: an exception of onState is uncaught, and affects nothing else", async () => {
   let rig: Rig | undefined;
   const uncaught = await collectUncaught(async () => {
     rig = new Rig({
@@ -421,7 +421,7 @@ Deno.test("reconnecting: what onState throws is uncaught, and nothing else suffe
   assertEquals(rig?.left, NOTHING_LEFT);
 });
 
-Deno.test("reconnecting: states are a stream: the state now, and all that follow", async () => {
+Deno.test("reconnecting: states is a stream of the current state and all later ones", async () => {
   const rig = new Rig();
   await rig.open();
   const { events } = record(rig.channel.states);
@@ -450,7 +450,7 @@ Deno.test("reconnecting: a slow reader of states may miss some, but never the la
   assertEquals(names.at(-1), "closed");
 });
 
-Deno.test("reconnecting: messages of a lost connection come before those of the next one", async () => {
+Deno.test("reconnecting: the stream has the messages of a lost connection before those of the next one", async () => {
   const rig = new Rig();
   const { events, subscription } = record(rig.channel.stream);
   await rig.open();
@@ -462,7 +462,7 @@ Deno.test("reconnecting: messages of a lost connection come before those of the 
   await rig.open();
   rig.socket.message("next");
   assertEquals(events, []);
-  // Backpressure goes on: the next connection's message stays with it.
+  // Backpressure continues: the next connection keeps its message.
   const { connection } = rig.channel;
   assertEquals(streamFeed.queuedSize(connection?.stream as MessageStream<Message>), 32);
   subscription.resume();
@@ -471,7 +471,7 @@ Deno.test("reconnecting: messages of a lost connection come before those of the 
   await rig.channel.close();
 });
 
-Deno.test("reconnecting: a reader that takes nothing ends the channel at 64 MiB, connection after connection", async () => {
+Deno.test("reconnecting: a reader that reads nothing ends the channel at 64 MiB over all connections", async () => {
   const rig = new Rig();
   const large = "x".repeat(8 * 1024 * 1024);
   for (let i = 0; i < 9; i++) {
@@ -486,7 +486,7 @@ Deno.test("reconnecting: a reader that takes nothing ends the channel at 64 MiB,
   assertEquals(rig.left, NOTHING_LEFT);
 });
 
-Deno.test("reconnecting: a reader that leaves ends nothing", async () => {
+Deno.test("reconnecting: the channel stays open when a reader cancels its subscription", async () => {
   const rig = new Rig();
   const { subscription } = record(rig.channel.stream);
   await rig.open();
@@ -499,7 +499,7 @@ Deno.test("reconnecting: a reader that leaves ends nothing", async () => {
   await rig.channel.close();
 });
 
-Deno.test("reconnecting: cancelling the readable closes it", async () => {
+Deno.test("reconnecting: cancelling the readable closes the channel", async () => {
   const rig = new Rig();
   await rig.open();
   await rig.channel.readable.cancel();

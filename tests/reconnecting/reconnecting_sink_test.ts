@@ -6,7 +6,7 @@ import type { WebSocketChannel } from "../../src/web_socket/web_socket_channel.t
 import { assertInvalidState, microtasks, record, settled } from "../support/events.ts";
 import { NOTHING_LEFT, Rig, type RigOptions } from "./support.ts";
 
-/** A rig that was open and waits for the next attempt. */
+/** A rig that was open and now waits for the next attempt. */
 async function away(options: RigOptions = {}): Promise<Rig> {
   const rig = new Rig(options);
   await rig.open();
@@ -15,14 +15,14 @@ async function away(options: RigOptions = {}): Promise<Rig> {
   return rig;
 }
 
-/** It connects again. */
+/** Connects the rig again. */
 async function back(rig: Rig): Promise<void> {
   rig.channel.reconnect();
   await microtasks();
   await rig.open();
 }
 
-Deno.test("while away: messages wait, in order, and are copies", async () => {
+Deno.test("while away: the channel queues copies of messages, in order", async () => {
   const rig = await away();
   const { sink } = rig.channel;
   const bytes = Uint8Array.of(1, 2);
@@ -36,7 +36,7 @@ Deno.test("while away: messages wait, in order, and are copies", async () => {
   assertEquals((await rig.channel.closed).unsent, []);
 });
 
-Deno.test("while away: beyond maxBuffer there is no room, and add throws a QueueFullError", async () => {
+Deno.test("while away: add throws a QueueFullError above maxBuffer", async () => {
   const rig = await away({ maxBuffer: 100 });
   const { sink } = rig.channel;
   sink.add("x".repeat(99));
@@ -53,7 +53,7 @@ Deno.test("while away: beyond maxBuffer there is no room, and add throws a Queue
   await rig.channel.close();
 });
 
-Deno.test("while away: 1 MiB may wait by default, also of empty messages", async () => {
+Deno.test("while away: the queue holds 1 MiB by default, and also limits empty messages", async () => {
   const rig = await away();
   const { sink } = rig.channel;
   let count = 0;
@@ -65,7 +65,7 @@ Deno.test("while away: 1 MiB may wait by default, also of empty messages", async
   assertEquals((await rig.channel.closed).unsent.length, count);
 });
 
-Deno.test("while away: addStream and writable wait for room, and lose nothing", async () => {
+Deno.test("while away: addStream and writable wait for room, and lose no message", async () => {
   const rig = await away({ maxBuffer: 64 });
   const taken: number[] = [];
   function* source(): Generator<string> {
@@ -93,7 +93,7 @@ Deno.test("while away: addStream and writable wait for room, and lose nothing", 
   await rig.channel.close();
 });
 
-Deno.test("while away: drop gives false, reject throws; what is wrong is reported either way", async () => {
+Deno.test("while away: with drop, add returns false; with reject, it throws; both refuse malformed messages", async () => {
   const drop = await away({ whileAway: "drop" });
   assertEquals(drop.channel.sink.add("a"), false);
   assertThrows(() => drop.channel.sink.add(1 as never), TypeError);
@@ -132,12 +132,12 @@ for (const whileAway of ["drop", "reject"] as const) {
   });
 }
 
-Deno.test("a lost connection: what its transport never had goes first on the next one", async () => {
+Deno.test("a lost connection: the next one first sends the messages that its transport never got", async () => {
   const rig = new Rig();
   const { sink } = rig.channel;
   await rig.open();
   for (const message of ["one", "two", "three", "four"]) sink.add(message);
-  // The last eight bytes are still there: all of "four", and a part of "three".
+  // The last eight bytes are still buffered: all of "four", and a part of "three".
   rig.socket.bufferedAmount = 8;
   assertEquals(sink.bufferedAmount, 8);
   await rig.lose();
@@ -151,7 +151,7 @@ Deno.test("a lost connection: what its transport never had goes first on the nex
   await rig.channel.close();
 });
 
-Deno.test("a lost connection: what is kept in case of that is bounded by what the transport holds", async () => {
+Deno.test("a lost connection: the transport's buffer bounds the messages kept for resending", async () => {
   const rig = new Rig();
   const { sink } = rig.channel;
   await rig.open();
@@ -176,7 +176,7 @@ Deno.test("a lost connection: what is kept in case of that is bounded by what th
   await rig.channel.close();
 });
 
-Deno.test("a connection that ends takes no message: it waits for the next one", async () => {
+Deno.test("a message added while the connection ends waits for the next connection", async () => {
   const rig = new Rig();
   const { sink } = rig.channel;
   await rig.open();
@@ -189,7 +189,7 @@ Deno.test("a connection that ends takes no message: it waits for the next one", 
   await rig.channel.close();
 });
 
-Deno.test("closed has what was never sent, in order", async () => {
+Deno.test("closed reports the unsent messages, in order", async () => {
   const rig = await away();
   const { sink } = rig.channel;
   sink.add("a");
@@ -203,7 +203,7 @@ Deno.test("closed has what was never sent, in order", async () => {
   assertEquals(rig.left, NOTHING_LEFT);
 });
 
-Deno.test("closed has what the last transport never had, as well", async () => {
+Deno.test("closed also reports the messages that the last transport never got", async () => {
   const rig = new Rig();
   await rig.open();
   rig.channel.sink.add("gone");
@@ -218,7 +218,7 @@ Deno.test("closed has what the last transport never had, as well", async () => {
   assertEquals(rig.left, NOTHING_LEFT);
 });
 
-Deno.test("flush: it fulfils when the transport has everything, on whichever connection", async () => {
+Deno.test("flush: fulfils when the transport has every message, on any connection", async () => {
   const rig = await away();
   const { sink } = rig.channel;
   await sink.flush();
@@ -237,7 +237,7 @@ Deno.test("flush: it fulfils when the transport has everything, on whichever con
   assertEquals(rig.left, NOTHING_LEFT);
 });
 
-Deno.test("backpressure of the connection is the channel's", async () => {
+Deno.test("the channel has the backpressure of its connection", async () => {
   const rig = new Rig();
   const { sink } = rig.channel;
   await rig.open();
@@ -252,7 +252,7 @@ Deno.test("backpressure of the connection is the channel's", async () => {
   await rig.channel.close();
 });
 
-Deno.test("a sender that waits for room goes on after a loss", async () => {
+Deno.test("a sender that waits for room continues after a lost connection", async () => {
   const rig = new Rig();
   const { sink } = rig.channel;
   await rig.open();
@@ -263,21 +263,21 @@ Deno.test("a sender that waits for room goes on after a loss", async () => {
   await rig.channel.close();
 });
 
-Deno.test("a message that this transport can't send as it was to be sent ends the channel", async () => {
+Deno.test("a queued message whose options the next transport doesn't support ends the channel", async () => {
   const rig = new Rig();
-  // A platform's own socket compresses as it likes.
+  // A platform's own socket decides about compression itself.
   rig.channel.sink.add("secret", { compress: false });
   const { events } = record(rig.channel.stream);
   await rig.open();
   const { error, unsent, initiator } = await rig.channel.closed;
   assertInstanceOf(error, Error);
   assertEquals([error.name, unsent, rig.socket.sent], ["UnsupportedError", [], []]);
-  // It is a mistake of this side, and no fault of the peer's: the reader gets it.
+  // The error is this side's, not the peer's: the reader gets it.
   assertEquals([initiator, events], ["local", [["error", error], "done"]]);
   assertEquals(rig.left, NOTHING_LEFT);
 });
 
-Deno.test("while open add refuses such a message, and the channel stays open", async () => {
+Deno.test("add refuses a message with unsupported options while open, and the channel stays open", async () => {
   const rig = new Rig();
   await rig.open();
   const { sink } = rig.channel;
@@ -286,7 +286,7 @@ Deno.test("while open add refuses such a message, and the channel stays open", a
   await rig.channel.close();
 });
 
-Deno.test("add after close throws, and after the end it drops", async () => {
+Deno.test("add throws after close, and drops the message after the end", async () => {
   for (const isOpen of [true, false]) {
     const rig = new Rig();
     if (isOpen) await rig.open();
@@ -301,7 +301,7 @@ Deno.test("add after close throws, and after the end it drops", async () => {
   assertEquals([rig.channel.sink.add("late"), rig.channel.sink.hasRoom], [false, true]);
 });
 
-Deno.test("a user who closes the connection's own sink closes that connection only", async () => {
+Deno.test("closing the connection's own sink closes only that connection", async () => {
   const rig = new Rig();
   await rig.open();
   const { connection } = rig.channel;
@@ -316,7 +316,7 @@ Deno.test("a user who closes the connection's own sink closes that connection on
   await rig.channel.close();
 });
 
-Deno.test("a user who adds a stream to the connection's own sink: messages wait, and nothing spins", async () => {
+Deno.test("messages wait without a busy loop while the user adds a stream to the connection's own sink", async () => {
   const rig = new Rig();
   await rig.open();
   const own = rig.channel.connection?.sink.addStream(new ReadableStream<string>());
@@ -339,7 +339,7 @@ Deno.test("a user who adds a stream to the connection's own sink: messages wait,
   await rig.channel.close();
 });
 
-Deno.test("addError closes for good, with that error", async () => {
+Deno.test("addError closes the channel permanently, with that error", async () => {
   for (const isOpen of [true, false]) {
     const rig = new Rig();
     if (isOpen) await rig.open();
@@ -362,7 +362,7 @@ Deno.test("addError: the peer gets the error's own close code", async () => {
   assertEquals(rig.left, NOTHING_LEFT);
 });
 
-Deno.test("transform: a channel of other messages over all connections", async () => {
+Deno.test("transform: the transformed channel continues over all connections", async () => {
   const rig = new Rig();
   const numbers = rig.channel.transformStream((it) => Number(it))
     .transformSink((it: number) => `${it}`);
@@ -380,7 +380,7 @@ Deno.test("transform: a channel of other messages over all connections", async (
   assertEquals(rig.left, NOTHING_LEFT);
 });
 
-Deno.test("pipe: values added after its close are dropped, as on every WebSocket channel", async () => {
+Deno.test("pipe: drops values added after its close, like every WebSocket channel", async () => {
   const ways = [
     (channel: Rig["channel"], other: WebSocketChannel) => other.pipe(channel),
     (channel: Rig["channel"], other: WebSocketChannel) => channel.pipe(other),
@@ -403,7 +403,7 @@ Deno.test("pipe: values added after its close are dropped, as on every WebSocket
       assertEquals(rig.channel.sink.add("behind the close"), false);
       assertThrows(() => rig.channel.sink.add(1 as unknown as string), TypeError);
       await done;
-      // After the user's own close it is a mistake.
+      // After the user's own close, add throws.
       await rig.channel.close().catch(() => {});
       assertInvalidState(() => rig.channel.sink.add("late"));
       assertEquals(rig.left, NOTHING_LEFT);
@@ -411,7 +411,7 @@ Deno.test("pipe: values added after its close are dropped, as on every WebSocket
   }
 });
 
-Deno.test("pipe: when the channel gives up, the other one is closed, and what its user adds is dropped", async () => {
+Deno.test("pipe: closes the other channel when this one ends, and drops what its user adds", async () => {
   const rig = new Rig();
   await rig.open();
   const { client, server } = webSocketChannelPair();
@@ -425,7 +425,7 @@ Deno.test("pipe: when the channel gives up, the other one is closed, and what it
   assertEquals(rig.left, NOTHING_LEFT);
 });
 
-Deno.test("closeUnasked: checked first, and of several the first counts", async () => {
+Deno.test("closeUnasked: checks its arguments first, and only the first of several calls counts", async () => {
   const rig = new Rig();
   await rig.open();
   const sink = rig.channel.sink as unknown as WebSocketSink<never>;

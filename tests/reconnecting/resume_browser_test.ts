@@ -1,4 +1,4 @@
-// Deno only: it starts a browser
+// Deno only: starts a browser
 
 /** Resumption with Chromium's own WebSocket as the client. */
 
@@ -32,20 +32,20 @@ globalThis.connect = (url) => {
 /** How long a test may take, in milliseconds. */
 const PATIENCE = 30_000;
 
-/** So often the page loses its network and has it again. */
+/** How often the page loses and regains its network. */
 const CYCLES = 10;
 
 /** A page with a session, and its server. */
 interface Rig {
   readonly tab: Tab;
   readonly server: WebSocketServer;
-  /** The session's channels: there must be one, ever. */
+  /** The session's channels: there must only ever be one. */
   readonly channels: ServerWebSocketChannel[];
-  /** What the server has received. */
+  /** The messages that the server has received. */
   readonly received: Message[];
   /** Called with each message that the server receives. */
   onMessage: (channel: ServerWebSocketChannel, message: Message) => void;
-  /** Waits until the page has received so many messages, and gives them. */
+  /** Waits until the page has received the given number of messages, and returns them. */
   seen(count: number): Promise<string[]>;
 }
 
@@ -96,7 +96,7 @@ browserTest(
     const { tab, server, channels, received } = rig;
     rig.onMessage = (channel, message) => {
       channel.sink.add(message);
-      // The connection is lost again and again, with messages in flight.
+      // The page loses the connection repeatedly, with messages in flight.
       if (received.length % 30 === 0) {
         tab.evaluate("channel.connection?.terminate()").catch(() => {});
       }
@@ -123,7 +123,7 @@ browserTest(
 );
 
 browserTest(
-  "offline and online, again and again: what both sides add meanwhile arrives once and in order",
+  "messages that both sides add during repeated offline times arrive once and in order",
   async (rig) => {
     const { tab, server, channels, received } = rig;
     const sent = ["before"];
@@ -133,13 +133,13 @@ browserTest(
     const [channel] = channels;
     for (let i = 0; i < CYCLES; i++) {
       await setOffline(tab, true);
-      // In flight, on a connection that is lost; and while there is none.
+      // Messages in flight on a lost connection, and messages added without a connection.
       channel?.sink.add(`in flight ${i}`);
       await tab.evaluate(`channel.sink.add("offline ${i}"); channel.connection?.terminate()`);
       await tab.evaluate(`(async () => {
         while (channel.state.name !== "paused") await new Promise((it) => setTimeout(it));
       })()`);
-      // The server may not know that the client is away.
+      // The server may not know yet that the client is away.
       channel?.sink.add(`away ${i}`);
       await setOffline(tab, false);
       sent.push(`offline ${i}`);

@@ -1,6 +1,6 @@
 /**
- * A model of resumption: whatever happens to the connections, each message arrives once and in order, both ways.
- * `RESUME_RUNS` says how many random runs to make.
+ * A model of resumption: each message arrives once and in order, both ways, despite any fault of the connections.
+ * `RESUME_RUNS` sets the number of random runs.
  */
 
 import process from "node:process";
@@ -13,13 +13,13 @@ import { type Random, seededRandom, testSeed } from "../support/random.ts";
 import { turn } from "../support/turns.ts";
 import { ResumeClient, serveSession } from "./resume_world.ts";
 
-/** How many random runs to make. */
+/** The number of random runs. */
 const RUNS = Number(process.env["RESUME_RUNS"] ?? 1000);
 
-/** How often a run may look again until both sides are done. */
+/** The maximum number of checks until both sides are done. */
 const MAX_STEPS = 5000;
 
-/** Both sides of one session, and what they should get. */
+/** Both sides of one session, and the messages that they should receive. */
 class World {
   readonly clock: ManualClock = new ManualClock();
   readonly sessions: Sessions;
@@ -27,9 +27,9 @@ class World {
   readonly toServer: Message[] = [];
   readonly toClient: Message[] = [];
   readonly atServer: Message[] = [];
-  /** The server's channels: there must be one, ever. */
+  /** The server's channels: there must only ever be one. */
   readonly channels: WebSocketChannel[] = [];
-  /** What is added before there is a channel. */
+  /** The messages added before there is a channel. */
   readonly early: Message[] = [];
   readonly pairs: { client: WebSocketChannel; server: WebSocketChannel }[] = [];
   #seed = 0;
@@ -40,7 +40,7 @@ class World {
     this.client = new ResumeClient(this.clock, maxBuffer);
   }
 
-  /** Another connection, with faults. */
+  /** Opens another connection, with faults. */
   connect(faults: { split?: [number, number]; delay?: [number, number]; reset?: number }): void {
     const { clock } = this;
     const options = { seed: this.#seed++, protocol: "resume.v1", clock, ...faults };
@@ -78,12 +78,12 @@ class World {
 
   async step(): Promise<void> {
     await microtasks(8);
-    // What waits for room in a busy loop goes on in a later turn.
+    // Senders that wait for room continue in a later turn.
     if (this.#steps++ % 64 === 63) await turn();
     this.clock.advance(Math.min(this.clock.nextIn ?? 0, 1000));
   }
 
-  /** On a connection without faults everything arrives, the end included. */
+  /** Opens a connection without faults: every message arrives, and the end. */
   async finish(): Promise<void> {
     this.client.abandon();
     this.connect({});
@@ -100,7 +100,7 @@ class World {
     assertEquals(this.client.openings.filter((it) => it.unacknowledged !== null), [], seed);
   }
 
-  /** The client closes for good; nothing is left. */
+  /** Closes the client permanently, and checks that nothing is left. */
   async close(seed: string): Promise<void> {
     this.client.line.close(1000, "done");
     const info = this.channels[0]?.closed;
@@ -116,7 +116,7 @@ class World {
       server.terminate();
     }
     await microtasks();
-    // Sessions whose clients never heard of them live as long as others.
+    // Sessions that their clients never learned about live as long as others.
     for (let i = 0; i < 10; i++) this.clock.advance(1e8);
     assertEquals([this.sessions.size, this.clock.pending], [0, 0], `${seed}: what is left`);
   }
@@ -149,7 +149,7 @@ async function run(seed: number): Promise<void> {
     } else if (action < 0.95) {
       for (let n = random.integer(1, 4); n > 0; n--) await world.step();
     } else if (world.client.isConnected) {
-      // Taken over while the old connection still lives, and delivers.
+      // A takeover while the old connection is still open and delivers messages.
       world.client.abandon();
       connect();
     }
@@ -160,7 +160,7 @@ async function run(seed: number): Promise<void> {
   await world.close(`seed ${seed}`);
 }
 
-/** As a user has it: the channel that reconnects by itself, and its own times. */
+/** The public API: a channel that reconnects by itself, with its own times. */
 async function runReconnecting(seed: number): Promise<void> {
   const random = seededRandom(seed);
   const clock = new ManualClock();
@@ -229,18 +229,18 @@ async function runReconnecting(seed: number): Promise<void> {
   assertEquals(sessions.size, 0, about);
 }
 
-Deno.test("a ReconnectingChannel loses, doubles and reorders nothing", async () => {
+Deno.test("a ReconnectingChannel neither loses, duplicates nor reorders messages", async () => {
   const runs = Math.ceil(RUNS / 10);
   for (let i = 0; i < runs; i++) await runReconnecting(testSeed() + i);
 });
 
-Deno.test("each message arrives once and in order, whatever happens to the connections", async () => {
+Deno.test("each message arrives once and in order, despite random connection faults", async () => {
   const first = testSeed();
   for (let i = 0; i < RUNS; i++) await run(first + i);
 });
 
-Deno.test("a connection that is lost at any byte loses no message, and doubles none", async () => {
-  // Hellos, acknowledgements, texts, bytes: wherever the first connection is lost.
+Deno.test("losing a connection at any byte loses and duplicates no message", async () => {
+  // The first connection is lost at each byte of hellos, acknowledgements, texts and bytes.
   const script = async (reset: number, second: number): Promise<number> => {
     const world = new World();
     world.connect({ reset });

@@ -1,5 +1,5 @@
 /**
- * Both halves of resumption over connections that tests make: the client's line with the least around it, and
+ * Both halves of resumption over connections that tests create: the client's line with minimal code around it, and
  * the server's sessions without a server.
  */
 
@@ -19,15 +19,15 @@ import { ManualClock, webSocketChannelPair } from "../../src/testing/mod.ts";
 import { microtasks } from "../support/events.ts";
 import { turn } from "../support/turns.ts";
 
-/** The least that a reconnecting channel does for its line. */
+/** The minimum that a reconnecting channel does for its line. */
 export class ResumeClient {
   readonly line: ResumeLine;
-  /** What the user gets, in order. */
+  /** The messages that the user gets, in order. */
   readonly received: Message[] = [];
-  /** Each time messages may pass. */
+  /** Called each time messages may pass. */
   readonly openings: LineOpening[] = [];
   readonly faults: unknown[] = [];
-  /** How many of them would end every other connection as well. */
+  /** How many errors would also end every other connection. */
   finalFaults = 0;
   /** Called inside `onOpen`. */
   onOpening: (opening: LineOpening) => void = () => {};
@@ -56,7 +56,7 @@ export class ResumeClient {
     return this.#connection !== null;
   }
 
-  /** Goes on, on a connection that is open. */
+  /** Continues on an open connection. */
   connect(connection: WebSocketChannel): void {
     this.#connection = connection;
     this.isOpen = false;
@@ -74,7 +74,7 @@ export class ResumeClient {
     this.line.open(connection);
   }
 
-  /** Gives the connection up, without a word to the other side. */
+  /** Drops the connection without notifying the other side. */
   abandon(): void {
     const connection = this.#connection;
     this.#connection = null;
@@ -84,13 +84,13 @@ export class ResumeClient {
   }
 }
 
-/** What a handler's server notices. */
+/** The errors that the handler's server gets. */
 export interface ServedLog {
   readonly errors: unknown[];
   readonly channels: Set<WebSocketChannel>;
 }
 
-/** Serves a connection as a server does. */
+/** Serves a connection like a server. */
 export async function serveSession(
   sessions: Sessions,
   handler: ConnectionHandler,
@@ -124,7 +124,7 @@ export async function serveSession(
   }
 }
 
-/** The least of a connection, for tests of very many: what the peer says is said by {@linkcode say}. */
+/** A minimal connection, for tests with very many: {@linkcode say} sends a message of the peer. */
 export class LightConnection {
   readonly protocol = "resume.v1";
   readonly extensions = "";
@@ -207,13 +207,13 @@ export function room(
   };
 }
 
-/** Says something, and lets it arrive. */
+/** Sends a message, and lets it arrive. */
 export async function say(channel: WebSocketChannel, ...messages: string[]): Promise<void> {
   for (const message of messages) channel.sink.add(message);
   await microtasks(40);
 }
 
-/** Ends channels, without waiting for anybody. */
+/** Ends channels, without waiting for their peers. */
 export async function endAll(channels: readonly WebSocketChannel[]): Promise<void> {
   for (const channel of channels) channel.terminate();
   // Connections in memory may have work left for later turns.

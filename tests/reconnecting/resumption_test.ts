@@ -8,7 +8,7 @@ import { microtasks } from "../support/events.ts";
 import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { LightConnection, ResumeClient } from "./resume_world.ts";
 
-/** A client on a connection whose server a test plays. */
+/** A client on a connection; the test acts as the server. */
 function play(client: ResumeClient, members: object = {}): LightConnection {
   const connection = Object.assign(new LightConnection(), members);
   client.connect(connection as unknown as WebSocketChannel);
@@ -17,7 +17,7 @@ function play(client: ResumeClient, members: object = {}): LightConnection {
 
 const HELLO = '!{"session":"a","received":0,"window":1000}';
 
-Deno.test("resumption: each channel has a session of its own", () => {
+Deno.test("resumption: each channel has its own session", () => {
   const value = resumption();
   const events = { onOpen() {}, onDrained() {}, onFault() {} };
   const options = { maxBuffer: 1, closeTimeout: 1, clock: new ManualClock() };
@@ -27,7 +27,7 @@ Deno.test("resumption: each channel has a session of its own", () => {
   assertEquals([one.end(), other.end()], [{ unsent: ["x"] }, { unsent: [] }]);
 });
 
-Deno.test("resumption: nothing is sent before the hellos, and one byte more with a text", () => {
+Deno.test("resumption: the client sends nothing before the hellos, and one extra byte with each text", () => {
   const client = new ResumeClient(new ManualClock(), 5000);
   client.line.add("waits", undefined);
   const server = play(client);
@@ -38,7 +38,7 @@ Deno.test("resumption: nothing is sent before the hellos, and one byte more with
   assertEquals(client.openings, [{ resumable: true, unacknowledged: null, protocol: null }]);
 });
 
-Deno.test("resumption: received messages are acknowledged after a second, or 64 KiB", () => {
+Deno.test("resumption: the client acknowledges received messages after a second or 64 KiB", () => {
   const clock = new ManualClock();
   const client = new ResumeClient(clock);
   const server = play(client);
@@ -56,7 +56,7 @@ Deno.test("resumption: received messages are acknowledged after a second, or 64 
   assertEquals([server.said.length, clock.pending], [4, 0]);
 });
 
-Deno.test("resumption: received messages are acknowledged at a quarter of a small window", () => {
+Deno.test("resumption: the client acknowledges received messages at a quarter of a small window", () => {
   const client = new ResumeClient(new ManualClock(), 1000);
   const server = play(client);
   server.say(HELLO, new Uint8Array(249));
@@ -65,12 +65,12 @@ Deno.test("resumption: received messages are acknowledged at a quarter of a smal
   assertEquals(server.said.slice(2), ["#2"]);
 });
 
-Deno.test("resumption: the server's window is kept", () => {
+Deno.test("resumption: the client respects the server's window", () => {
   const client = new ResumeClient(new ManualClock());
   const server = play(client);
   server.say('!{"session":"a","received":0,"window":100}');
   for (let i = 0; i < 5; i++) client.line.add("x".repeat(60), undefined);
-  // One message may exceed it.
+  // One message may exceed the window.
   assertEquals(server.said.length, 2 + 2);
   server.say("#1");
   assertEquals(server.said.length, 2 + 3);
@@ -78,7 +78,7 @@ Deno.test("resumption: the server's window is kept", () => {
   assertEquals(server.said.length, 2 + 5);
 });
 
-Deno.test("resumption: a reader that stops withholds acknowledgements; a server that ignores that is a fault", () => {
+Deno.test("resumption: a stopped reader withholds acknowledgements; a server that ignores that causes an error", () => {
   const clock = new ManualClock();
   const client = new ResumeClient(clock, 10_000);
   const server = play(client);
@@ -86,7 +86,7 @@ Deno.test("resumption: a reader that stops withholds acknowledgements; a server 
   client.line.pause();
   for (let i = 0; i < 10; i++) server.say(`=${"x".repeat(1000)}`);
   clock.advance(5000);
-  // A question is answered, with what the server knows.
+  // The client answers a question with the count that the server knows.
   server.say("?");
   assertEquals(server.said.slice(1), ["#0", "#0"]);
   client.line.resume();
@@ -109,13 +109,13 @@ Deno.test("resumption: acknowledgements and questions still pass after one messa
   assertEquals([server.said.slice(1), client.line.bufferedAmount], [["#0", "=mine", "#0"], 0]);
   client.line.resume();
   assertEquals(server.said.at(-1), "#1");
-  // Another one is beyond it.
+  // A second message exceeds the window.
   client.line.pause();
   server.say(`=${"x".repeat(5000)}`, "=more");
   assertEquals([client.faults.length, client.received.length], [1, 2]);
 });
 
-Deno.test("resumption: a server that breaks the protocol is a fault, and the next session a new one", () => {
+Deno.test("resumption: a server that breaks the protocol causes an error and a new session", () => {
   for (
     const bad of [
       "hello",
@@ -146,7 +146,7 @@ Deno.test("resumption: a server that breaks the protocol is a fault, and the nex
   assertEquals(client.openings[1]?.unacknowledged, ["one", "two"]);
 });
 
-Deno.test("resumption: the server ends the session, and the next connection has another one", async () => {
+Deno.test("resumption: the next connection has a new session after the server ended the previous one", async () => {
   const client = new ResumeClient(new ManualClock());
   const first = play(client);
   first.say(HELLO);
@@ -161,7 +161,7 @@ Deno.test("resumption: the server ends the session, and the next connection has 
   assertEquals(client.openings[1]?.unacknowledged, []);
 });
 
-Deno.test("resumption: a server that no longer resumes is a reset, and the channel works without", async () => {
+Deno.test("resumption: a server that no longer resumes causes a reset, and the channel works without resumption", async () => {
   const clock = new ManualClock();
   const client = new ResumeClient(clock);
   const first = play(client);
@@ -190,7 +190,7 @@ Deno.test("resumption: a server that no longer resumes is a reset, and the chann
   assertEquals((await server.closed).reason, "done");
 });
 
-Deno.test("resumption: a server that resumes, after one that doesn't", () => {
+Deno.test("resumption: the client resumes with a server that follows one without resumption", () => {
   const client = new ResumeClient(new ManualClock());
   const plain = play(client, { protocol: "v2" });
   client.line.add("plain", undefined);
@@ -207,7 +207,7 @@ Deno.test("resumption: a server that resumes, after one that doesn't", () => {
   assertEquals([client.received, client.faults], [["answer"], []]);
 });
 
-Deno.test("resumption: an impossible hello of a new session forgets nothing", () => {
+Deno.test("resumption: the client keeps its messages after an impossible hello of a new session", () => {
   const client = new ResumeClient(new ManualClock());
   play(client).say(HELLO);
   client.line.add("handed on", undefined);
@@ -231,7 +231,7 @@ Deno.test("resumption: a channel that ends while it handles a reset keeps the pe
   assertEquals(rest, { unsent: ["waits"] });
 });
 
-Deno.test("resumption: a reader that is stopped stays so in a new session", () => {
+Deno.test("resumption: a stopped reader stays stopped in a new session", () => {
   const clock = new ManualClock();
   const client = new ResumeClient(clock);
   play(client).say(HELLO);
@@ -256,7 +256,7 @@ Deno.test("resumption: close waits for the acknowledgement, within closeTimeout"
     client.line.close(1000, undefined);
     assertEquals(server.said.slice(-2), ["#0", "."]);
     assertEquals(server.state, "open");
-    // What arrives now is dropped, and not acknowledged.
+    // The client drops messages that arrive now, and doesn't acknowledge them.
     server.say("=late");
     assertEquals(client.received, []);
     if (isAcknowledged) server.say("#1");
@@ -278,7 +278,7 @@ Deno.test("resumption: heartbeats and probes ask for an acknowledgement", () => 
   assertEquals(server.said.slice(2), ["?", "?"]);
 });
 
-Deno.test("resumption: what the transport can't do throws, and nothing is kept", () => {
+Deno.test("resumption: add throws for an option that the transport doesn't support, and keeps nothing", () => {
   const client = new ResumeClient(new ManualClock());
   const server = play(client);
   Object.assign(server, {
@@ -290,7 +290,7 @@ Deno.test("resumption: what the transport can't do throws, and nothing is kept",
   assertEquals([client.line.bufferedAmount, server.state], [0, "open"]);
 });
 
-Deno.test("resumption: a session whose hello was impossible is not asked for again", () => {
+Deno.test("resumption: the client doesn't request a session again after its impossible hello", () => {
   const client = new ResumeClient(new ManualClock());
   play(client).say(HELLO);
   client.abandon();
@@ -302,7 +302,7 @@ Deno.test("resumption: a session whose hello was impossible is not asked for aga
   assertEquals(play(client).said, ['!{"attempt":3,"received":0,"window":1048576}']);
 });
 
-/** A connection whose sink throws as one does that its user has closed, or adds a stream to. */
+/** A connection whose sink throws like a closed sink or one with a running addStream. */
 function occupy(connection: LightConnection, state = "open"): () => void {
   const { add } = connection.sink;
   connection.state = state;
@@ -312,7 +312,7 @@ function occupy(connection: LightConnection, state = "open"): () => void {
   return () => connection.sink.add = add;
 }
 
-Deno.test("resumption: without it, messages wait while the user has the connection's own sink, and nothing spins", async () => {
+Deno.test("resumption: without it, messages wait without a busy loop while the user uses the connection's own sink", async () => {
   for (const state of ["open", "closing"]) {
     const client = new ResumeClient(new ManualClock());
     const first = play(client, { protocol: "v2" });
@@ -330,7 +330,7 @@ Deno.test("resumption: without it, messages wait while the user has the connecti
   }
 });
 
-Deno.test("resumption: without it, a message that waits goes when the connection's own sink is free again", () => {
+Deno.test("resumption: without it, a pending message is sent when the connection's own sink is free again", () => {
   const client = new ResumeClient(new ManualClock());
   const connection = play(client, { protocol: "v2" });
   const free = occupy(connection);
@@ -340,7 +340,7 @@ Deno.test("resumption: without it, a message that waits goes when the connection
   assertEquals(connection.said, ["one", "two"]);
 });
 
-Deno.test("resumption: without it, what this transport can't send is refused by add; what waits ends the channel", () => {
+Deno.test("resumption: without it, add refuses a message with unsupported options; a queued one ends the channel", () => {
   const bare = { protocol: "v2", capabilities: { ...BARE, compressionOptions: false } };
   const client = new ResumeClient(new ManualClock());
   play(client, bare);
@@ -357,7 +357,7 @@ Deno.test("resumption: without it, what this transport can't send is refused by 
   assertEquals(client.line.end(), { unsent: [] });
 });
 
-Deno.test("resumption: a hello that the connection's own sink doesn't take is a fault, unless the connection ends", () => {
+Deno.test("resumption: a hello that the connection's own sink refuses causes an error, unless the connection ends", () => {
   for (const [state, faults] of [["open", 1], ["closing", 0]] as const) {
     const client = new ResumeClient(new ManualClock());
     const connection = new LightConnection();
@@ -367,7 +367,7 @@ Deno.test("resumption: a hello that the connection's own sink doesn't take is a 
   }
 });
 
-Deno.test("resumption: a confirmation that the connection's own sink doesn't take is a fault, and no exception", () => {
+Deno.test("resumption: a confirmation that the connection's own sink refuses causes an error, and doesn't throw", () => {
   const client = new ResumeClient(new ManualClock());
   const connection = play(client);
   occupy(connection);

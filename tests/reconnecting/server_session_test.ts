@@ -9,7 +9,7 @@ import type { Message, WebSocketChannel } from "../../src/web_socket/web_socket_
 import { microtasks } from "../support/events.ts";
 import { endAll, HELLO, idOf, LightConnection, room, say, serveSession } from "./resume_world.ts";
 
-Deno.test("server session: what a hello has acknowledged isn't acknowledged again", async () => {
+Deno.test("server session: the server doesn't acknowledge again what its hello has acknowledged", async () => {
   const { open, channels, clock } = room();
   const first = open((channel) => channel.stream.listen(() => {})).client;
   await say(first, HELLO);
@@ -25,7 +25,7 @@ Deno.test("server session: what a hello has acknowledged isn't acknowledged agai
   await endAll(channels);
 });
 
-Deno.test("server session: the window of a client whose session is gone counts, what it has received doesn't", async () => {
+Deno.test("server session: the client's window applies to a replaced session, its received count doesn't", async () => {
   const { open, channels } = room();
   const { client } = open((channel) => {
     for (let i = 0; i < 5; i++) channel.sink.add("x".repeat(60));
@@ -38,7 +38,7 @@ Deno.test("server session: the window of a client whose session is gone counts, 
   await endAll(channels);
 });
 
-Deno.test("server session: a channel that is unref'd stays so on the next connection", async () => {
+Deno.test("server session: an unref'd channel stays unref'd on the next connection", async () => {
   const { sessions, channels, open } = room();
   const first = open().client;
   await say(first, HELLO);
@@ -76,7 +76,7 @@ Deno.test("server session: a session that closes ends with its connection when t
   }
 });
 
-Deno.test("server session: with timeout 0 it ends with its connection, at once", async () => {
+Deno.test("server session: with timeout 0 a session ends at once with its connection", async () => {
   const { open, channels, sessions, clock } = room({ timeout: 0 });
   const { client } = open();
   await say(client, HELLO, "#0");
@@ -86,7 +86,7 @@ Deno.test("server session: with timeout 0 it ends with its connection, at once",
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("server session: a connection that ends before a session has begun is served no longer", async () => {
+Deno.test("server session: the server stops serving a connection that ends before a session has begun", async () => {
   for (const said of [[], [HELLO]]) {
     const sessions = new Sessions({ clock: new ManualClock() });
     const connection = new LightConnection();
@@ -103,7 +103,7 @@ Deno.test("server session: a connection that ends before a session has begun is 
   }
 });
 
-Deno.test("server session: where the transport can't send the code, the connection closes without it", async () => {
+Deno.test("server session: the connection closes without the code if the transport can't send it", async () => {
   const closes: unknown[][] = [];
   const connection = new LightConnection();
   connection.sink.close = (...given: unknown[]): Promise<void> => {
@@ -119,7 +119,7 @@ Deno.test("server session: where the transport can't send the code, the connecti
   assertEquals([closes.map(([code]) => code), connection.state], [[1002, undefined], "closed"]);
 });
 
-/** A pool that knows who waits for room. */
+/** A pool that records the sessions waiting for room. */
 class WatchedPool extends BufferPool {
   readonly waiting = new Set<unknown>();
 
@@ -134,7 +134,7 @@ class WatchedPool extends BufferPool {
   }
 }
 
-Deno.test("server session: nothing of one that has ended waits for room in the pool", async () => {
+Deno.test("server session: an ended session doesn't wait for room in the pool", async () => {
   const clock = new ManualClock();
   const pool = new WatchedPool(100);
   let channel: WebSocketChannel | undefined;

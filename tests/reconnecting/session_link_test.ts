@@ -14,7 +14,7 @@ const EVENTS: SessionLinkEvents = {
   onFault() {},
 };
 
-/** A link, and the pool of what its user has not read. */
+/** A link, and the pool of unread messages. */
 function create(events: Partial<SessionLinkEvents> = {}) {
   const unread = new BufferPool(1000);
   const limits = { pool: UNLIMITED, unread, maxBuffer: 1000 };
@@ -22,7 +22,7 @@ function create(events: Partial<SessionLinkEvents> = {}) {
   return { unread, clock, link: new SessionLink(limits, clock, { ...EVENTS, ...events }) };
 }
 
-/** An open connection that keeps what is said on it. */
+/** An open connection that records its messages. */
 function connect(link: SessionLink): LightConnection {
   const connection = new LightConnection();
   link.session.resume(0, 1000, false);
@@ -30,7 +30,7 @@ function connect(link: SessionLink): LightConnection {
   return connection;
 }
 
-Deno.test("session link: what the user doesn't read counts in the pool until it is read, or the session ends", () => {
+Deno.test("session link: unread messages count in the pool until they are read or the session ends", () => {
   const { link, unread } = create();
   connect(link);
   link.receive("=read at once");
@@ -50,7 +50,7 @@ Deno.test("session link: what the user doesn't read counts in the pool until it 
   assertEquals(unread.size, 0);
 });
 
-Deno.test("session link: a session that ends asks for the last acknowledgement on each connection", () => {
+Deno.test("session link: an ending session requests the last acknowledgement on each connection", () => {
   const { link } = create();
   const first = connect(link);
   link.send(kept("last words", undefined));

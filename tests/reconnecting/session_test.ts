@@ -6,7 +6,7 @@ function create(maxBuffer = 1000): Session {
   return new Session({ pool: UNLIMITED, unread: UNLIMITED, maxBuffer });
 }
 
-Deno.test("session: a hello acknowledges what was received, and nothing is left to acknowledge", () => {
+Deno.test("session: a hello acknowledges all received messages", () => {
   const session = create();
   session.receive(`=${"x".repeat(400)}`);
   session.receive("=two");
@@ -16,7 +16,7 @@ Deno.test("session: a hello acknowledges what was received, and nothing is left 
   assertEquals(session.tell(false), "#2");
 });
 
-Deno.test("session: a question on a lost connection is not answered on the next one", () => {
+Deno.test("session: a connection doesn't answer a question of the previous, lost one", () => {
   const session = create();
   session.receive("?");
   assertEquals(session.isAsked, true);
@@ -38,7 +38,7 @@ Deno.test("session: an impossible count changes nothing", () => {
   assertEquals([session.size, session.unacknowledged], [0, []]);
 });
 
-Deno.test("session: what a peer without resumption gets is kept no longer", () => {
+Deno.test("session: messages sent to a peer without resumption aren't kept", () => {
   const session = create();
   for (const text of ["one", "two"]) session.keep(kept(text, undefined));
   assertEquals(session.first.wire, "=one");

@@ -1,6 +1,6 @@
-// Not in browsers: it serves
+// Not in browsers: starts a server
 
-/** Sessions of servers that aren't ours: any `node:http` server, `Deno.serve`, `Bun.serve`. */
+/** Sessions on other servers: any `node:http` server, `Deno.serve`, `Bun.serve`. */
 
 import { assertEquals } from "@std/assert";
 import { createServer } from "node:http";
@@ -18,7 +18,7 @@ import { closeServer, listen } from "../support/loopback.ts";
 import { upgradeOnBun, upgradeOnDeno } from "../server/platform_servers.ts";
 import { until } from "../support/turns.ts";
 
-/** A server that listens. */
+/** A listening server. */
 interface Started {
   readonly url: string;
   close(): Promise<void>;
@@ -49,14 +49,14 @@ async function tryOut(
   await until(() => received.length === 6 && channel.connection !== null);
   assertEquals(received, [0, 1, 2].flatMap((it) => [`text ${it}`, new Uint8Array([it])]));
   assertEquals([channels.length, channels[0]?.protocol, sessions.size], [1, "v2", 1]);
-  // From the server's side, with a code.
+  // The server closes, with a code.
   void channels[0]?.sink.close(4000, "done");
   await until(() => sessions.size === 0);
   void channel.close();
   await server.close();
 }
 
-/** A handler that fails, and a client that says nonsense. */
+/** A handler that fails, and a client that sends an invalid hello. */
 async function tryFaults(
   start: (handler: ConnectionHandler, onError: ErrorHook) => Promise<Started>,
 ): Promise<void> {
@@ -95,13 +95,13 @@ function startPlatform(handler: ConnectionHandler, onError?: ErrorHook): Promise
   return Promise.resolve({ url, close: () => server.stop(true) });
 }
 
-Deno.test("sessions: of any node:http server", async () => {
+Deno.test("sessions: work on any node:http server", async () => {
   await tryOut(new Sessions(), startNodeHttp);
   await tryFaults(startNodeHttp);
 });
 
 if (platform() === "deno" || platform() === "bun") {
-  Deno.test("sessions: of Deno.serve and Bun.serve", async () => {
+  Deno.test("sessions: work on Deno.serve and Bun.serve", async () => {
     await tryOut(new Sessions(), startPlatform);
     await tryFaults(startPlatform);
   });

@@ -1,4 +1,4 @@
-// Not in browsers: it serves
+// Not in browsers: starts a server
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
@@ -33,7 +33,7 @@ import {
   serveSession,
 } from "./resume_world.ts";
 
-/** A server whose sessions echo what they get. */
+/** A server whose sessions echo. */
 async function startEcho(options: BindOptions = {}, sessions: Sessions = new Sessions()) {
   const channels: ServerWebSocketChannel[] = [];
   const errors: unknown[] = [];
@@ -51,7 +51,7 @@ async function startEcho(options: BindOptions = {}, sessions: Sessions = new Ses
   return { server, sessions, channels, errors };
 }
 
-/** A channel that resumes, and what it has been through. */
+/** A channel that resumes, and its recorded states. */
 function connect(
   url: string,
   { protocols, ...options }: { protocols?: string[]; maxBuffer?: number } = {},
@@ -108,7 +108,7 @@ Deno.test("flush waits for the acknowledgement, not for the transport", async ()
   await server.close();
 });
 
-Deno.test("the server's close ends its sessions, and those of clients that are away at once", async () => {
+Deno.test("the server's close ends its sessions; those of absent clients end at once", async () => {
   const { server, sessions, channels } = await startEcho();
   const { channel: here, received } = connect(server.url);
   here.sink.add("here");
@@ -127,7 +127,7 @@ Deno.test("the server's close ends its sessions, and those of clients that are a
   assertEquals((await here.closed).unacknowledged, undefined);
 });
 
-Deno.test("the server's broadcast and channels are about sessions, also while their clients are away", async () => {
+Deno.test("the server's broadcast and channels include sessions whose clients are away", async () => {
   const { server, channels } = await startEcho();
   const { channel, received } = connect(server.url);
   await until(() => channels.length === 1);
@@ -158,7 +158,7 @@ Deno.test("maxConnections counts connections, not sessions", async () => {
   await server.close();
 });
 
-Deno.test("a server that chooses the user's subprotocol has no resumption: the channel works without it", async () => {
+Deno.test("the channel works without resumption if the server chooses the user's subprotocol", async () => {
   const server = await WebSocketServer.bind({
     protocols: ["v2"],
     handler: async (channel) => {
@@ -178,7 +178,7 @@ Deno.test("a server that chooses the user's subprotocol has no resumption: the c
   await server.close();
 });
 
-Deno.test("resumption: what the user sends on the connection itself ends the session", async () => {
+Deno.test("resumption: a message sent directly on the connection ends the session", async () => {
   for (const message of ["text", new Uint8Array(1)]) {
     const { server, sessions, channels } = await startEcho();
     const { channel, received } = connect(server.url);
@@ -186,7 +186,7 @@ Deno.test("resumption: what the user sends on the connection itself ends the ses
     await until(() => received.length === 1);
     channel.connection?.sink.add(message);
     const { error, code } = await channel.closed;
-    // The server can't read the text; the client gets one acknowledgement too many.
+    // The server can't read the text, and the client gets one acknowledgement too many.
     assertEquals([code, error instanceof Error], [message === "text" ? 1002 : 1006, true]);
     await until(() => channels.length === 1);
     await server.close();
@@ -194,7 +194,7 @@ Deno.test("resumption: what the user sends on the connection itself ends the ses
   }
 });
 
-Deno.test("resumption: while the user adds a stream to the connection itself the session can't go on: a reset", async () => {
+Deno.test("resumption: an addStream directly on the connection causes a reset of the session", async () => {
   const { server, channels } = await startEcho();
   const { channel, states, received } = connect(server.url);
   channel.sink.add("one");
@@ -228,7 +228,7 @@ Deno.test("sessions: verify sees the tokens, and the handler's channel has the u
   await server.close();
 });
 
-Deno.test("sessions: a client that can't resume is served as well", async () => {
+Deno.test("sessions: the server also serves a client without resumption", async () => {
   const { server, channels } = await startEcho({ protocols: ["v2"] });
   const plain = await WebSocketChannel.open(server.url, { protocols: ["v2"] });
   plain.sink.add("hello");
@@ -238,8 +238,8 @@ Deno.test("sessions: a client that can't resume is served as well", async () => 
   await server.close();
 });
 
-Deno.test("sessions: a server that has lost them is a reset, with what wasn't acknowledged", async () => {
-  // The process is killed: its sessions are gone, another one listens at the same port.
+Deno.test("sessions: a server that has lost a session causes a reset with the unacknowledged messages", async () => {
+  // The killed process loses its sessions; another one listens on the same port.
   const first = await startEcho();
   const { port } = first.server.address;
   const { channel, states, received } = connect(first.server.url);
@@ -247,7 +247,7 @@ Deno.test("sessions: a server that has lost them is a reset, with what wasn't ac
   await until(() => received.length === 1);
   await channel.sink.flush();
   const before = first.channels[0] as ServerWebSocketChannel;
-  // Nothing is acknowledged any more, as of a process that hangs before it is killed.
+  // The server acknowledges nothing any more, like a process that hangs before it is killed.
   const lost = channel.connection as WebSocketChannel;
   const { add } = lost.sink;
   lost.sink.add = () => true;
@@ -266,7 +266,7 @@ Deno.test("sessions: a server that has lost them is a reset, with what wasn't ac
   await second.server.close();
 });
 
-Deno.test("sessions: an error of the handler closes the session with 1011, and is reported", async () => {
+Deno.test("sessions: an error of the handler closes the session with 1011, and onError gets it", async () => {
   const errors: unknown[] = [];
   const server = await WebSocketServer.bind({
     onError: (error, { where, request }) => void errors.push([error, where, request?.url.pathname]),
@@ -286,7 +286,7 @@ Deno.test("sessions: an error of the handler closes the session with 1011, and i
   await server.close();
 });
 
-Deno.test("sessions: identify that fails closes the connection with 1011, and is reported", async () => {
+Deno.test("sessions: an error of identify closes the connection with 1011, and onError gets it", async () => {
   const errors: unknown[] = [];
   for (const identity of [() => Promise.reject(new Error("no")), () => ({}) as never]) {
     const server = await WebSocketServer.bind({
@@ -303,7 +303,7 @@ Deno.test("sessions: identify that fails closes the connection with 1011, and is
   ]);
 });
 
-Deno.test("sessions: an identify that never answers is waited for 10 seconds, and no longer than the client stays", async () => {
+Deno.test("sessions: the server waits 10 seconds for identify, or until the client leaves", async () => {
   let answer = (_: string): void => {};
   const identify = () => new Promise<string>((resolve) => answer = resolve);
   const { open, channels, sessions, errors, clock } = room({ identify });
@@ -329,23 +329,23 @@ Deno.test("sessions: an identify that never answers is waited for 10 seconds, an
   assertEquals(server.stats().connections.open, 0);
 });
 
-Deno.test("sessions: bad options and handlers throw", () => {
+Deno.test("sessions: malformed options and handlers throw", () => {
   assertThrows(() => new Sessions({ timeout: -1 }), RangeError);
   assertThrows(() => new Sessions({ maxBuffer: 0 }), RangeError);
   assertThrows(() => new Sessions({ timeOut: 1 } as never), TypeError, "timeout");
   assertThrows(() => new Sessions().handler(undefined as never), TypeError, "must be a function");
 });
 
-// In memory, with a clock that stands still.
+// These tests run in memory, with a clock that stands still.
 
-Deno.test("sessions: the handler starts when the client has confirmed the id, and once only", async () => {
+Deno.test("sessions: the handler starts once, when the client has confirmed the id", async () => {
   const { open, channels, sessions } = room();
-  // The server's first hello is lost: the client knows of no session.
+  // The server's first hello is lost: the client doesn't know the session.
   const lost = open().client;
   await say(lost, HELLO);
   assertEquals([channels.length, sessions.size], [0, 1]);
   lost.terminate();
-  // The confirmation is lost: the client knows the id, which confirms it.
+  // The confirmation is lost: the client's next hello has the id, which confirms it.
   const first = open().client;
   await say(first, HELLO);
   const id = await idOf(first);
@@ -360,14 +360,14 @@ Deno.test("sessions: the handler starts when the client has confirmed the id, an
   await endAll(channels);
 });
 
-Deno.test("sessions: a second connection takes over while the first still lives and delivers", async () => {
+Deno.test("sessions: a second connection takes over while the first is open and still delivers messages", async () => {
   const received: Message[] = [];
   const { open, channels } = room();
   const first = open((channel) => channel.stream.listen((it) => received.push(it))).client;
   await say(first, HELLO);
   const id = await idOf(first);
   await say(first, "#0", "=one", "=two");
-  // In flight when the second one says hello.
+  // This message is in flight when the second connection sends its hello.
   first.sink.add("=three");
   const second = open().client;
   await say(second, `!{"session":"${id}","attempt":2,"received":0,"window":1000}`);
@@ -380,7 +380,7 @@ Deno.test("sessions: a second connection takes over while the first still lives 
   await endAll(channels);
 });
 
-Deno.test("sessions: a connection that comes late doesn't take over from a newer one", async () => {
+Deno.test("sessions: a delayed connection doesn't take over from a newer one", async () => {
   const { open, channels } = room();
   const first = open().client;
   await say(first, HELLO);
@@ -413,7 +413,7 @@ Deno.test("sessions: another user who knows the id gets a new session", async ()
   await endAll(channels);
 });
 
-Deno.test("attack 72: hostile hellos end their own connection, and no session", async () => {
+Deno.test("attack 72: a hostile hello ends its own connection, and no session", async () => {
   const { open, channels, sessions } = room();
   const owner = open().client;
   await say(owner, HELLO);
@@ -448,7 +448,7 @@ Deno.test("attack 72: hostile hellos end their own connection, and no session", 
     `!{"session":"a","received":0,"window":1,"x":"${"a".repeat(2000)}"}`,
     '!{"attempt":-1,"received":0,"window":1}',
     '!{"protocol":7,"received":0,"window":1}',
-    // Of a message that was never sent.
+    // Acknowledges a message that was never sent.
     `!{"session":"${id}","attempt":5,"received":2,"window":1000}`,
     new Uint8Array([0x21]),
   ];
@@ -500,7 +500,7 @@ Deno.test("attack 73: hostile acknowledgements end the session, with 1002", asyn
     await microtasks();
     assertEquals([sessions.size, sessions.bufferedAmount, clock.pending], [0, 0, 0], bad);
   }
-  // Back: what was acknowledged can't be taken back.
+  // A lower count: an acknowledgement can't be revoked.
   const { open, channels } = room();
   const { client } = open((channel) => {
     channel.sink.add("one");
@@ -510,7 +510,7 @@ Deno.test("attack 73: hostile acknowledgements end the session, with 1002", asyn
   assertEquals((await channels[0]?.closed)?.initiator, "protocol-error");
 });
 
-Deno.test("attack 74: a client that asks and asks gets short answers, and one that never says hello is closed", async () => {
+Deno.test("attack 74: repeated questions get short answers, and the server closes a client without a hello", async () => {
   const { open, channels, clock } = room();
   const { client } = open();
   await say(client, HELLO, "#0");
@@ -525,7 +525,7 @@ Deno.test("attack 74: a client that asks and asks gets short answers, and one th
   await endAll(channels);
 });
 
-Deno.test("attack 75: a client that ignores the window is read no further than twice that", async () => {
+Deno.test("attack 75: the server reads at most twice the window from a client that ignores it", async () => {
   const { open, channels } = room({ maxBuffer: 100_000 });
   const pair = open();
   await say(pair.client, HELLO, "#0");
@@ -540,7 +540,7 @@ Deno.test("attack 75: a client that ignores the window is read no further than t
   await endAll(channels);
 });
 
-Deno.test("attack 76: a client that comes again and again can't fill a session that isn't read", async () => {
+Deno.test("attack 76: a client that reconnects repeatedly can't fill an unread session", async () => {
   const { open, channels } = room({ maxBuffer: 100_000 });
   const windows: number[] = [];
   let received = 0;
@@ -559,12 +559,12 @@ Deno.test("attack 76: a client that comes again and again can't fill a session t
   }
   assertEquals(channels.length, 1);
   assertEquals([windows[0], windows.at(-1)], [100_000, 12_500]);
-  // The stream's own queue, twice maxBuffer, and a message behind each.
+  // The stream's own queue, twice maxBuffer, and one further message for each.
   assertEquals(received * 10_000 <= 64 * 1024 + 200_000 + 20_000, true, `${received} messages`);
   await endAll(channels);
 });
 
-Deno.test("attack 77: a client that ignores the window, and acknowledges nothing, loses connections, never a message", async () => {
+Deno.test("attack 77: a client that ignores the window and never acknowledges loses connections, but no message", async () => {
   const { open, channels } = room({ maxBuffer: 100_000 });
   let id: string | undefined;
   let received = 0;
@@ -579,7 +579,7 @@ Deno.test("attack 77: a client that ignores the window, and acknowledges nothing
     for (let i = 0; i < 40; i++) client.sink.add(`=${sent++} ${"x".repeat(10_000)}`);
     await until(() => client.state === "closed");
   }
-  // The stream's own queue, twice maxBuffer, and a message behind each.
+  // The stream's own queue, twice maxBuffer, and one further message for each.
   assertEquals(received * 10_000 <= 64 * 1024 + 200_000 + 20_000, true, `${received} messages`);
   const got: number[] = [];
   channels[0]?.stream.listen((message) => got.push(parseInt(message as string)));
@@ -588,7 +588,7 @@ Deno.test("attack 77: a client that ignores the window, and acknowledges nothing
   await endAll(channels);
 });
 
-Deno.test("sessions: above maxSessions a client is asked to try again later; unconfirmed ones make room", async () => {
+Deno.test("sessions: above maxSessions the server sends 1013; unconfirmed sessions make room", async () => {
   const { open, channels, sessions } = room({ maxSessions: 2 });
   const first = open().client;
   await say(first, HELLO, "#0");
@@ -606,7 +606,7 @@ Deno.test("sessions: above maxSessions a client is asked to try again later; unc
   assertEquals(sessions.size, 0);
 });
 
-Deno.test("sessions: above maxSessionsPerIdentity a client is asked to try again later, and others don't suffer", async () => {
+Deno.test("sessions: above maxSessionsPerIdentity the server sends 1013; other identities are unaffected", async () => {
   let user: string | undefined = "A";
   const { open, channels, sessions } = room({
     maxSessionsPerIdentity: 2,
@@ -621,7 +621,7 @@ Deno.test("sessions: above maxSessionsPerIdentity a client is asked to try again
   const first = await begin("#0");
   const unconfirmed = await begin();
   assertEquals([(await (await begin("#0")).closed).code, sessions.size], [1013, 2]);
-  // Its own session that is not confirmed makes room, another identity's doesn't.
+  // An identity's own unconfirmed session makes room; another identity's doesn't.
   user = "B";
   const other = await begin();
   other.terminate();
@@ -632,20 +632,20 @@ Deno.test("sessions: above maxSessionsPerIdentity a client is asked to try again
   await microtasks(40);
   const second = await begin("#0");
   assertEquals([second.state, sessions.size], ["open", 3]);
-  // A session is taken over, and not counted twice.
+  // A takeover doesn't count the session twice.
   const id = await idOf(first);
   const again = open().client;
   await say(again, `!{"session":"${id}","attempt":2,"received":0,"window":1000}`);
   assertEquals([again.state, sessions.size], ["open", 3]);
-  // Who isn't identified counts towards maxSessions only.
+  // A client without an identity counts only towards maxSessions.
   user = undefined;
   for (let i = 0; i < 2; i++) await begin("#0");
   assertEquals(sessions.size, 5);
-  // The session of B that is not confirmed makes room.
+  // B's unconfirmed session makes room.
   await begin("#0");
   assertEquals([channels.length, sessions.size], [5, 5]);
   assertEquals((await (await begin("#0")).closed).code, 1013);
-  // What has ended counts no longer.
+  // Ended sessions no longer count.
   user = "A";
   await endAll(channels);
   assertEquals(sessions.size, 0);
@@ -659,7 +659,7 @@ Deno.test("sessions: above maxSessionsPerIdentity a client is asked to try again
   );
 });
 
-Deno.test("sessions: a client that stays away for timeout loses its session, and is notified", async () => {
+Deno.test("sessions: a client that stays away longer than timeout loses its session, and gets a reset", async () => {
   const { open, channels, clock, sessions } = room({ timeout: 60_000 });
   const client = new ResumeClient(clock);
   const first = open((channel) => channel.sink.add("kept"));
@@ -682,7 +682,7 @@ Deno.test("sessions: a client that stays away for timeout loses its session, and
   assertEquals([sessions.size, sessions.bufferedAmount], [0, 0]);
   client.line.add("late", undefined);
   client.onOpening = ({ unacknowledged }) => {
-    // Before what waits.
+    // The user adds these again before the pending messages.
     for (const message of unacknowledged ?? []) client.line.add(message, undefined);
   };
   const got: Message[] = [];
@@ -693,7 +693,7 @@ Deno.test("sessions: a client that stays away for timeout loses its session, and
   await endAll(channels);
 });
 
-Deno.test("sessions: add beyond maxBuffer throws a QueueFullError; addStream waits; nothing is lost", async () => {
+Deno.test("sessions: add throws a QueueFullError above maxBuffer; addStream waits; no message is lost", async () => {
   const { open, channels } = room({ maxBuffer: 1000 });
   const { client } = open();
   await say(client, HELLO, "#0");
@@ -730,7 +730,7 @@ Deno.test("sessions: ten thousand sessions whose buffers fill keep no more than 
   await microtasks();
   for (const it of connections) it.say(HELLO, "#0");
   assertEquals([channels.length, sessions.size], [10_000, 10_000]);
-  // Shared: counted once.
+  // Shared bytes count once.
   broadcast(channels, "s".repeat(10_000));
   assertEquals(sessions.bufferedAmount, 10_000);
   let refused = 0;
@@ -744,7 +744,7 @@ Deno.test("sessions: ten thousand sessions whose buffers fill keep no more than 
   }
   assertEquals(refused > 5000, true);
   assertEquals(sessions.bufferedAmount <= limit + 1000, true, `${sessions.bufferedAmount}`);
-  // Room again when some of them have left: who waits hears it, and the others' messages stay.
+  // When some sessions end, waiting senders get room, and the other sessions keep their messages.
   const last = channels.at(-1)?.sink;
   assertEquals(last?.hasRoom, false);
   const waiting = last?.ready;
@@ -778,7 +778,7 @@ for (
   });
 }
 
-Deno.test("sessions: a caller that waits for room gets it, although others were faster before", async () => {
+Deno.test("sessions: a waiting caller gets room, even if faster callers got it before", async () => {
   const { open, channels, sessions } = room({ maxTotalBuffer: 1000, maxBuffer: 500 });
   const clients = [open().client, open().client];
   for (const client of clients) await say(client, HELLO, "#0");
@@ -790,7 +790,7 @@ Deno.test("sessions: a caller that waits for room gets it, although others were 
   void other.ready.then(() => isTold = true);
   await say(clients[0] as WebSocketChannel, "#1");
   one.add("x".repeat(5000));
-  // Nothing of its own is left, but the others fill all there is.
+  // The session's own buffer is empty, but other sessions fill the shared one.
   await say(clients[1] as WebSocketChannel, "#1");
   assertEquals([isTold, other.hasRoom, sessions.bufferedAmount], [false, false, 5000]);
   await say(clients[0] as WebSocketChannel, "#2");
@@ -798,7 +798,7 @@ Deno.test("sessions: a caller that waits for room gets it, although others were 
   await endAll(channels);
 });
 
-Deno.test("sessions: a broadcast waits for a session without room, and ends one that stays away", async () => {
+Deno.test("sessions: a broadcast waits for a session without room, and closes one that stays away", async () => {
   const { open, channels, clock, sessions } = room({ maxBuffer: 1000 });
   const everybody = new Broadcaster(clock);
   const { client } = open();
@@ -820,7 +820,7 @@ Deno.test("sessions: a broadcast waits for a session without room, and ends one 
     await microtasks(20);
   }
   const info = await channels[0]?.closed;
-  // What still waited for room is dropped, as for any slow receiver, and counted.
+  // The server drops and counts the pending messages, as for any slow receiver.
   assertEquals([info?.unacknowledged, info?.dropped, info?.wasClean], [[two], 1001, false]);
   assertEquals([sessions.size, sessions.bufferedAmount], [0, 0]);
 });
@@ -841,7 +841,7 @@ Deno.test("sessions: a close waits for the last acknowledgement within closeTime
   assertEquals(sessions.size, 0);
 });
 
-Deno.test("sessions: a close while the client is away reaches it when it comes back in time", async () => {
+Deno.test("sessions: a client that returns in time gets a close that happened while it was away", async () => {
   const { open, channels, clock } = room();
   const client = new ResumeClient(clock);
   const first = open();
@@ -871,13 +871,13 @@ Deno.test("backpressure: a reader that stops doesn't stop the other direction", 
     }).client,
   );
   await microtasks(60);
-  // Far more than the server's stream takes unread: it isn't acknowledged.
+  // Far more than the server's stream buffers unread, so the server doesn't acknowledge all of it.
   for (let i = 0; i < 30; i++) client.line.add("x".repeat(10_000), undefined);
   await microtasks(200);
   for (let i = 0; i < 5; i++) clock.advance(1000);
   await microtasks(100);
   assertEquals(client.line.bufferedAmount > 200_000, true);
-  // The other direction goes on, acknowledgements included.
+  // The other direction continues, including its acknowledgements.
   channels[0]?.sink.add("y".repeat(300_000));
   await microtasks(200);
   assertEquals([client.received.length, channels[0]?.sink.bufferedAmount], [1, 0]);

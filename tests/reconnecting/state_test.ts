@@ -18,7 +18,7 @@ const STATES: Readonly<Record<ReconnectingState["name"], ReconnectingState>> = {
   closed: { name: "closed", info: { ...info, attempts: 1, unsent: [] } },
 };
 
-/** The shortest way into each state. */
+/** The shortest sequence of states that leads to each state. */
 const WAYS: Readonly<Record<StateName, readonly ReconnectingState["name"][]>> = {
   new: [],
   connecting: ["connecting"],
@@ -30,7 +30,7 @@ const WAYS: Readonly<Record<StateName, readonly ReconnectingState["name"][]>> = 
   closed: ["closed"],
 };
 
-/** A life in a state. */
+/** A state machine in the given state. */
 function lifeIn(name: StateName): Life {
   const life = new Life();
   for (const step of WAYS[name]) assertEquals(life.enter(STATES[step]), true, `${name}: ${step}`);
@@ -50,7 +50,7 @@ for (const [before, following] of Object.entries(TRANSITIONS)) {
   }
 }
 
-Deno.test("state: the table is this one", () => {
+Deno.test("state: the table of allowed transitions", () => {
   assertEquals(TRANSITIONS, {
     new: ["connecting", "paused", "closed"],
     connecting: ["open", "reset", "waiting", "paused", "closed"],

@@ -1,6 +1,6 @@
 // Deno only: starts programs on all runtimes
 
-/** Real sleep: a client that is stopped for longer than all its deadlines. `deno task wake_up` prints the times. */
+/** Real sleep: the test stops a client for longer than all its deadlines. `deno task wake_up` prints the times. */
 
 import { assert, assertEquals } from "@std/assert";
 import { deadline, delay } from "@std/async";
@@ -14,7 +14,7 @@ const PROGRAM = "tests/reconnecting/programs/staying.ts";
 
 const CLIENTS = [...RUNTIMES, ["newest Node", await newestNode()] as const];
 
-/** How long it is stopped, in milliseconds: longer than each of its deadlines. */
+/** How long the client is stopped, in milliseconds: longer than each of its deadlines. */
 const STOPPED = 3000;
 
 /** A regular ping would notice a dead connection a minute later, at the earliest. */
@@ -87,7 +87,7 @@ Deno.test({
   ignore: Deno.build.os === "windows",
   async fn() {
     const script = await bundled(PROGRAM);
-    // All at once: most of the time the clients are stopped.
+    // The clients run at the same time, because they are stopped most of the time.
     const runs = CLIENTS.flatMap(([runtime, command]) =>
       Object.keys(WAYS).map(async (way) => {
         if (command === null) return;

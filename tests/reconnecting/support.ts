@@ -1,4 +1,4 @@
-/** A channel that reconnects over sockets, a clock and a page that a test moves by hand. */
+/** A reconnecting channel over sockets, a clock and a page that the test controls. */
 
 import { NativeChannel } from "../../src/native/native_channel.ts";
 import { OwnReconnectingChannel } from "../../src/reconnecting/own_reconnecting_channel.ts";
@@ -26,7 +26,7 @@ export class FakeTarget extends EventTarget {
   }
 }
 
-/** A document that can be hidden. Its events pass the page first, where they are captured. */
+/** A document that can be hidden. The page captures its events first. */
 export class FakeDocument {
   visibilityState = "visible";
   readonly #page: EventTarget;
@@ -45,7 +45,7 @@ export class FakePage extends FakeTarget implements PageGlobals {
   readonly document: FakeDocument = new FakeDocument(this);
   readonly navigator: { onLine: boolean } = { onLine: true };
 
-  /** Goes offline or online, as browsers tell. */
+  /** Goes offline or online, with the events of a browser. */
   setOnline(isOnline: boolean): void {
     this.navigator.onLine = isOnline;
     this.dispatchEvent(new Event(isOnline ? "online" : "offline"));
@@ -64,7 +64,7 @@ export interface RigOptions extends ReconnectingOptions {
   offline?: boolean | undefined;
 }
 
-/** A channel, its sockets and all that moves it. Its random numbers are 0.5, unless the options have others. */
+/** A channel, its sockets, and its controls. Random numbers are 0.5, unless the options set others. */
 export class Rig {
   readonly clock: ManualClock = new ManualClock(1000);
   readonly page: FakePage = new FakePage();
@@ -98,7 +98,7 @@ export class Rig {
     );
   }
 
-  /** A channel over a new socket, as an attempt creates one. */
+  /** Creates a channel over a new socket, like an attempt. */
   socketChannel(url: string, options: ConnectOptions = {}): NativeChannel {
     const socket = new FakeWebSocket(0);
     socket.onClose = (it) => {
@@ -131,29 +131,29 @@ export class Rig {
     return this.states.map(({ name }) => name).join(" ");
   }
 
-  /** The latest attempt succeeds. */
+  /** Lets the latest attempt succeed. */
   async open(): Promise<void> {
     this.socket.open();
     await microtasks();
   }
 
-  /** The latest socket ends; with 1006 unless there is a code. */
+  /** Ends the latest socket, with 1006 unless a code is given. */
   async lose(code?: number, reason = ""): Promise<void> {
     this.socket.closed(code === undefined ? { code: 1006 } : { code, reason, wasClean: true });
     await microtasks();
   }
 
-  /** Time passes. */
+  /** Advances the clock. */
   async advance(ms: number): Promise<void> {
     this.clock.advance(ms);
     await microtasks();
   }
 
-  /** What is left when the channel has ended: nothing. */
+  /** The expected resources after the end of the channel: none. */
   get left(): { timers: number; listeners: number } {
     return { timers: this.clock.pending, listeners: this.page.left };
   }
 }
 
-/** Nothing is left. */
+/** Checks that nothing is left. */
 export const NOTHING_LEFT = { timers: 0, listeners: 0 };

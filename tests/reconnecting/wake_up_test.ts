@@ -22,7 +22,7 @@ async function opened(heartbeat: HeartbeatOptions = HEARTBEAT): Promise<Rig> {
   return rig;
 }
 
-Deno.test("heartbeat: asked after an interval without a message; an answer isn't delivered", async () => {
+Deno.test("heartbeat: the channel sends one after an interval without a message, and doesn't deliver the answer", async () => {
   const rig = await opened();
   const { events } = record(rig.channel.stream);
   await rig.advance(9999);
@@ -41,7 +41,7 @@ Deno.test("heartbeat: asked after an interval without a message; an answer isn't
   assertEquals(rig.left, NOTHING_LEFT);
 });
 
-Deno.test("heartbeat: without a message in time the connection is replaced, after the usual delay", async () => {
+Deno.test("heartbeat: the channel replaces a silent connection after the usual delay", async () => {
   const rig = await opened();
   await rig.advance(10_000 + 3999);
   assertEquals(rig.channel.state.name, "open");
@@ -56,7 +56,7 @@ Deno.test("heartbeat: without a message in time the connection is replaced, afte
   assertEquals(rig.left, NOTHING_LEFT);
 });
 
-Deno.test("heartbeat: any message counts as life, also while one is waited for", async () => {
+Deno.test("heartbeat: any message counts as an answer", async () => {
   const rig = await opened();
   for (let i = 0; i < 20; i++) {
     await rig.advance(10_000);
@@ -76,7 +76,7 @@ Deno.test("heartbeat: throttled timers don't kill a connection that answers", as
     if (rig.socket.sent.length > minute / 2) rig.socket.message("pong");
   }
   assertEquals([rig.channel.state.name, rig.sockets.length], ["open", 1]);
-  // Without an answer it is noticed all the same, some minutes later.
+  // Without an answer, the channel still detects the loss some minutes later.
   for (let minute = 0; minute < 4 && rig.channel.state.name === "open"; minute++) {
     rig.clock.stall(60_000);
     await microtasks();
@@ -85,13 +85,13 @@ Deno.test("heartbeat: throttled timers don't kill a connection that answers", as
   await rig.channel.close();
 });
 
-Deno.test("heartbeat: a stall of this side is no silence of the peer", async () => {
+Deno.test("heartbeat: a stall of this side doesn't count as silence of the peer", async () => {
   const rig = await opened();
   await rig.advance(10_000);
   assertEquals(rig.socket.sent, ["ping"]);
-  // Otherwise the stall would count as a sleep, and be followed by a probe.
+  // Otherwise the stall would count as a sleep, and the channel would send a probe.
   rig.page.document.visibilityState = "hidden";
-  // The answer has arrived meanwhile, and is read after the timers.
+  // The answer has arrived during the stall, and the channel reads it after the timers.
   rig.clock.stall(60_000);
   rig.socket.message("pong");
   await rig.advance(5000);
@@ -99,7 +99,7 @@ Deno.test("heartbeat: a stall of this side is no silence of the peer", async () 
   await rig.channel.close();
 });
 
-Deno.test("heartbeat: none while the channel closes", async () => {
+Deno.test("heartbeat: the channel sends none while it closes", async () => {
   const rig = await opened({ ...HEARTBEAT, interval: 100, timeout: 100 });
   rig.answersClose = false;
   void rig.channel.close(1000);
@@ -120,7 +120,7 @@ Deno.test("wake-up: after an attempt that succeeds the usual delays apply", asyn
   await rig.channel.close();
 });
 
-Deno.test("heartbeat: what its functions throw is uncaught, and the connection stays", async () => {
+Deno.test("heartbeat: an exception of its functions is uncaught, and the connection stays open", async () => {
   let rig: Rig | undefined;
   const uncaught = await collectUncaught(async () => {
     rig = await opened({
@@ -143,7 +143,7 @@ Deno.test("heartbeat: what its functions throw is uncaught, and the connection s
   assertEquals(rig?.left, NOTHING_LEFT);
 });
 
-Deno.test("heartbeat: functions that are async are a mistake that is reported, and the stream loses nothing", async () => {
+Deno.test("heartbeat: async functions cause an error, and the stream loses no message", async () => {
   let rig: Rig | undefined;
   const uncaught = await collectUncaught(async () => {
     rig = await opened({
@@ -164,7 +164,7 @@ Deno.test("heartbeat: functions that are async are a mistake that is reported, a
   assertEquals(rig?.left, NOTHING_LEFT);
 });
 
-/** Each way in which a sleep is noticed. */
+/** Each way to detect a sleep. */
 const SLEEPS: Readonly<Record<string, (rig: Rig) => void>> = {
   "a sleep, while the monotonic clock stood still": (rig) => rig.clock.sleep(60_000),
   "a stopped process": (rig) => rig.clock.stall(60_000),
@@ -175,7 +175,7 @@ const SLEEPS: Readonly<Record<string, (rig: Rig) => void>> = {
 };
 
 for (const [name, sleep] of Object.entries(SLEEPS)) {
-  Deno.test(`wake-up by ${name}: a dead connection is replaced within 2.5 s`, async () => {
+  Deno.test(`wake-up by ${name}: the channel replaces a dead connection within 2.5 s`, async () => {
     const rig = await opened({ ...HEARTBEAT, interval: 0 });
     await rig.advance(7000);
     sleep(rig);
@@ -190,7 +190,7 @@ for (const [name, sleep] of Object.entries(SLEEPS)) {
     assertEquals(rig.left, NOTHING_LEFT);
   });
 
-  Deno.test(`wake-up by ${name}: a healthy connection stays`, async () => {
+  Deno.test(`wake-up by ${name}: the channel keeps a healthy connection`, async () => {
     const rig = await opened();
     sleep(rig);
     await rig.advance(400);
@@ -202,7 +202,7 @@ for (const [name, sleep] of Object.entries(SLEEPS)) {
     assertEquals(rig.left, NOTHING_LEFT);
   });
 
-  Deno.test(`wake-up by ${name}: what waits tries at once, from the first delay on`, async () => {
+  Deno.test(`wake-up by ${name}: a waiting channel connects at once, and the delays start anew`, async () => {
     const rig = new Rig();
     for (let i = 0; i < 8; i++) {
       await rig.lose();
@@ -220,7 +220,7 @@ for (const [name, sleep] of Object.entries(SLEEPS)) {
     await rig.channel.close();
   });
 
-  Deno.test(`wake-up by ${name}: an attempt from before the sleep has 2 s left`, async () => {
+  Deno.test(`wake-up by ${name}: an attempt that began before the sleep has 2 s left`, async () => {
     const rig = new Rig();
     await rig.advance(100);
     sleep(rig);
@@ -232,7 +232,7 @@ for (const [name, sleep] of Object.entries(SLEEPS)) {
   });
 }
 
-Deno.test("wake-up: several events in a row are one probe", async () => {
+Deno.test("wake-up: several events in a row cause one probe", async () => {
   const rig = await opened();
   for (const sleep of Object.values(SLEEPS).slice(2)) sleep(rig);
   assertEquals(rig.socket.sent, ["ping"]);
@@ -243,7 +243,7 @@ Deno.test("wake-up: several events in a row are one probe", async () => {
   await rig.channel.close();
 });
 
-Deno.test("wake-up: without a heartbeat and pings nothing is asked, and the peer is not blamed", async () => {
+Deno.test("wake-up: without a heartbeat and pings, the channel sends no probe and keeps the connection", async () => {
   const rig = new Rig();
   await rig.open();
   rig.page.dispatchEvent(new Event("pageshow"));
@@ -252,7 +252,7 @@ Deno.test("wake-up: without a heartbeat and pings nothing is asked, and the peer
   await rig.channel.close();
 });
 
-Deno.test("wake-up: a page that is hidden isn't awake", async () => {
+Deno.test("wake-up: a hidden page doesn't wake up", async () => {
   const rig = await opened();
   rig.page.document.visibilityState = "hidden";
   rig.page.document.dispatchEvent(new Event("visibilitychange"));
@@ -265,7 +265,7 @@ Deno.test("wake-up: a page that is hidden isn't awake", async () => {
   await rig.channel.close();
 });
 
-Deno.test("wake-up: a clock that is set back, or a little forward, is no sleep", async () => {
+Deno.test("wake-up: setting the clock back, or slightly forward, doesn't count as a sleep", async () => {
   const rig = await opened({ ...HEARTBEAT, interval: 0 });
   rig.clock.sleep(1500);
   await rig.advance(400);
@@ -273,7 +273,7 @@ Deno.test("wake-up: a clock that is set back, or a little forward, is no sleep",
   await rig.channel.close();
 });
 
-Deno.test("wake-up: pings where the transport has them, and a Pong is life", async () => {
+Deno.test("wake-up: the channel pings if the transport can, and a Pong counts as an answer", async () => {
   const clock = new ManualClock();
   const pair = webSocketChannelPair({ clock });
   const rig: Rig = new Rig({ clock, target: () => pair.client });
@@ -289,7 +289,7 @@ Deno.test("wake-up: pings where the transport has them, and a Pong is life", asy
   await pair.server.closed;
 });
 
-Deno.test("offline: no attempt is made before the network is back", async () => {
+Deno.test("offline: the channel makes no attempt until the network is back", async () => {
   const rig = new Rig();
   await rig.open();
   rig.page.setOnline(false);
@@ -310,7 +310,7 @@ Deno.test("offline: no attempt is made before the network is back", async () => 
   assertEquals(rig.left, NOTHING_LEFT);
 });
 
-Deno.test("offline from the beginning: it waits for the network", async () => {
+Deno.test("offline from the beginning: the channel waits for the network", async () => {
   const rig = new Rig({ offline: true });
   await rig.advance(1_000_000);
   assertEquals([rig.names, rig.sockets.length], ["paused", 0]);
@@ -322,7 +322,7 @@ Deno.test("offline from the beginning: it waits for the network", async () => {
   assertEquals(rig.left, NOTHING_LEFT);
 });
 
-Deno.test("offline: reconnect tries all the same, and what fails then pauses again", async () => {
+Deno.test("offline: reconnect makes an attempt anyway, and its failure pauses the channel again", async () => {
   const rig = new Rig({ offline: true });
   assertEquals(rig.channel.reconnect(), true);
   await rig.lose();
@@ -333,7 +333,7 @@ Deno.test("offline: reconnect tries all the same, and what fails then pauses aga
   await rig.channel.close();
 });
 
-Deno.test("WakeUp: one timer and one set of listeners for all; none when there is no listener", () => {
+Deno.test("WakeUp: all listeners share one timer and one set of page listeners; without listeners there are none", () => {
   const clock = new ManualClock();
   const page = new FakePage();
   const wakeUp = new WakeUp(clock, page);
@@ -359,7 +359,7 @@ Deno.test("WakeUp: one timer and one set of listeners for all; none when there i
   assert(WakeUp.of(clock) === WakeUp.of(clock));
 });
 
-Deno.test("WakeUp: a listener that another one removes in the same round is not called", () => {
+Deno.test("WakeUp: doesn't call a listener that another one removes in the same round", () => {
   const page = new FakePage();
   const wakeUp = new WakeUp(new ManualClock(), page);
   const heard: string[] = [];
@@ -380,7 +380,7 @@ Deno.test("WakeUp: a listener that another one removes in the same round is not 
   assertEquals(heard, ["first"]);
 });
 
-Deno.test("WakeUp: where there is no page, the clock is enough", () => {
+Deno.test("WakeUp: works with only the clock when there is no page", () => {
   const clock = new ManualClock();
   const wakeUp = new WakeUp(clock, {});
   let wakes = 0;

@@ -1,5 +1,5 @@
 /**
- * Random walks over everything that can happen to a channel that reconnects. `WALKS` says how many there are.
+ * Random walks over all events of a reconnecting channel. `WALKS` sets the number of walks.
  */
 
 import process from "node:process";
@@ -16,7 +16,7 @@ const STEPS = 40;
 
 const CODES = [undefined, 1000, 1001, 1005, 1008, 1011, 1012, 1013, 4000, 4401];
 
-/** What may happen, by its name. */
+/** The possible events, by name. */
 const STEP: Readonly<Record<string, (walk: Walk) => void | Promise<void>>> = {
   open: ({ rig }) => {
     if (rig.sockets.length > 0 && rig.socket.readyState === 0) rig.socket.open();
@@ -76,7 +76,7 @@ const STEP: Readonly<Record<string, (walk: Walk) => void | Promise<void>>> = {
   "nothing": () => microtasks(),
 };
 
-/** What rarely happens, as it ends the walk. */
+/** Rare events, because they end the walk. */
 const END: Readonly<Record<string, (walk: Walk) => void>> = {
   close: ({ rig }) => void rig.channel.close(),
   "close with a code": ({ rig }) => void rig.channel.close(3000, "enough"),
@@ -170,12 +170,12 @@ async function walk(seed: number): Promise<void> {
     assert(TRANSITIONS[before].includes(name), `${before} -> ${name}, ${where()}`);
     before = name;
   }
-  // Nothing comes later, whatever sockets do.
+  // No event follows, whatever the sockets do.
   const { length } = rig.states;
   for (const socket of rig.sockets) if (socket.readyState < 3) socket.closed({ code: 1006 });
   await rig.advance(100_000);
   assertEquals([rig.states.length, rig.left], [length, NOTHING_LEFT], where());
-  // What was received came in order.
+  // The messages were received in order.
   const received = events.filter((event) => typeof event === "string" && event.startsWith("in "));
   const numbers = received.map((event) => Number((event as string).slice(3)));
   assertEquals(numbers, [...numbers].sort((a, b) => a - b), where());

@@ -1,6 +1,6 @@
 /**
- * A channel that has resumed and is closed, beside a session whose client stays away: neither keeps the process alive.
- * The server's own sockets are closed, its sessions are not.
+ * A closed channel that has resumed, and a session whose client stays away: neither keeps the process alive.
+ * The server's sockets are closed; its sessions are not.
  */
 
 import { createServer } from "node:http";

@@ -1,4 +1,4 @@
-/** An echo server with sessions, at the port that it is given. It says when it listens. */
+/** An echo server with sessions on the given port. It prints a line when it listens. */
 
 import process from "node:process";
 import { Sessions } from "../../../src/reconnecting/mod.ts";

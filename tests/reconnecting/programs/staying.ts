@@ -1,6 +1,6 @@
 /**
- * A client that stays connected to the URL that it is given, with small deadlines, and echoes. `quiet` leaves it to
- * its wake-up alone to notice that a connection is dead.
+ * A client that stays connected to the given URL, with short deadlines, and echoes. With `quiet`, only
+ * its wake-up can detect a dead connection.
  */
 
 import process from "node:process";
