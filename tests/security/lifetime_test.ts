@@ -1,4 +1,4 @@
-/** What a hostile or a dead peer does to a connection's life, over real sockets where that matters. */
+/** Attacks on a connection's lifetime by a hostile or dead peer, over real sockets where that matters. */
 
 import { assert, assertEquals, assertInstanceOf, assertLess, assertRejects } from "@std/assert";
 import { ConnectError, WebSocketChannelError } from "../../mod.ts";
@@ -23,18 +23,18 @@ import { frame, KEY } from "../support/frames.ts";
 import { rig } from "../web_socket/support.ts";
 import { until } from "../support/turns.ts";
 
-/** Our client, connecting over TCP. */
+/** Connects our client over TCP. */
 async function connect(url: string, options: ProtocolOptions = {}): Promise<Channel> {
   const wire = await dial(url);
   return connectOver(() => Promise.resolve(wire), url, options, systemClock);
 }
 
-/** Fulfils when a server has seen that its client is gone. */
+/** Fulfils when the server has noticed that its client has left. */
 async function gone(server: RecipeServer): Promise<void> {
   while (!["end", "reset", "disconnect"].includes((await server.next()).kind));
 }
 
-/** A client that reads nothing, and its channel: the system's buffers are full, nothing more leaves. */
+/** A client that reads nothing, and the server's channel to it, whose system buffers are full. */
 async function blocked(server: OwnServer): Promise<{ client: RawClient; channel: Channel }> {
   const client = new RawClient(server.url);
   client.request();
@@ -70,7 +70,7 @@ Deno.test("attack 8: a flood of Pings by a peer that reads nothing: bounded, the
   });
 });
 
-Deno.test("attack 9: pings that are never answered: bounded, and over when the channel is", async () => {
+Deno.test("attack 9: unanswered pings use bounded memory, and reject when the channel ends", async () => {
   await withRecipe("never-close", {}, async (server) => {
     const channel = await connect(server.url, { closeTimeout: 20 });
     await channel.ready;
@@ -85,7 +85,7 @@ Deno.test("attack 9: pings that are never answered: bounded, and over when the c
   });
 });
 
-Deno.test("attack 10: a Pong's payload stays bytes, also when it spells a property's name", async () => {
+Deno.test("attack 10: a Pong's payload stays bytes, also if it is the name of a property", async () => {
   const { channel, bytes } = rig();
   const ping = channel.ping();
   await microtasks();
@@ -115,7 +115,7 @@ const rude: [name: RecipeName, options: RecipeOptions][] = [
 ];
 for (const [name, options] of rude) {
   const title = `${name} ${Object.values(options).join(" ")}`.trim();
-  Deno.test(`attack 18: a peer's fault ends no process, also without a listener: ${title}`, async () => {
+  Deno.test(`attack 18: a peer's protocol error ends no process, also without a listener: ${title}`, async () => {
     await assertNoUncaught(async () => {
       await withRecipe(name, options, async (server) => {
         const channel = await connect(server.url, { closeTimeout: 20, pingInterval: 1000 });
@@ -130,7 +130,7 @@ for (const [name, options] of rude) {
   });
 }
 
-Deno.test("attack 19: callbacks that throw lose no message and corrupt nothing", async () => {
+Deno.test("attack 19: after callbacks that throw no message is lost or corrupted", async () => {
   const errors = ["1", "3", "error", "done"].map((text) => new Error(text));
   const got: unknown[] = [];
   const uncaught = await collectUncaught(async () => {
@@ -160,7 +160,7 @@ Deno.test("attack 19: callbacks that throw lose no message and corrupt nothing",
   assertEquals(uncaught, [errors[0], errors[1], errors[3]]);
 });
 
-Deno.test("attack 28: frames in the packet of the 101 arrive, however it is cut", async () => {
+Deno.test("attack 28: frames in the packet of the 101 arrive, however the packet is cut", async () => {
   const frames = hex(
     joined([frame({ opcode: 1, payload: "one" }), frame({ opcode: 1, payload: "2" })]),
   );
@@ -173,7 +173,7 @@ Deno.test("attack 28: frames in the packet of the 101 arrive, however it is cut"
   }
 });
 
-Deno.test("attack 28: frames behind a wrong Accept are never looked at", async () => {
+Deno.test("attack 28: a client never reads frames behind a wrong Accept", async () => {
   const injected = String.fromCharCode(...frame({ opcode: 1, payload: "injected" }));
   const response = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n" +
     "Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n" + injected;
@@ -192,7 +192,7 @@ const closings: [title: string, name: RecipeName, options: RecipeOptions][] = [
   ["answers, and keeps TCP open", "close-keeps-tcp", {}],
 ];
 for (const [title, name, options] of closings) {
-  Deno.test(`attack 43: closing, with a peer that ${title}: over at the deadline`, async () => {
+  Deno.test(`attack 43: closing, with a peer that ${title}: the channel ends at the deadline`, async () => {
     await withRecipe(name, options, async (server) => {
       const channel = await connect(server.url, { closeTimeout: 30 });
       await channel.ready;
@@ -200,13 +200,13 @@ for (const [title, name, options] of closings) {
       await channel.sink.close(1000);
       assertEquals(channel.state, "closed");
       assertEquals((await channel.closed).wasClean, name === "close-keeps-tcp");
-      // The socket was destroyed, not only forgotten.
+      // The channel has destroyed the socket, not only dropped it.
       await gone(server);
     });
   });
 }
 
-Deno.test("attack 43: a peer that ends its half, and reads nothing, is disconnected", async () => {
+Deno.test("attack 43: a peer that ends its half of TCP, and reads nothing, is disconnected", async () => {
   await withServer(() => {}, {}, async (server) => {
     const { client, channel } = await blocked(server);
     const flushed = channel.sink.flush();
@@ -218,7 +218,7 @@ Deno.test("attack 43: a peer that ends its half, and reads nothing, is disconnec
   });
 });
 
-Deno.test("a reset is noticed while the reader pauses, and earlier messages can be read", async () => {
+Deno.test("the channel notices a reset while the reader pauses, and earlier messages can be read", async () => {
   await withServer(
     (channel) => {
       for (let i = 0; i < 100; i++) channel.sink.add("x".repeat(1000));
@@ -262,7 +262,7 @@ Deno.test("attack 46: a stall of the event loop costs no connection", async () =
   });
 });
 
-/** Runs a program that has a channel to a server, and must come to its end by itself. */
+/** Runs a program with a channel to a server; the program must end by itself. */
 async function assertProgramEnds(url: string, last: string): Promise<void> {
   const root = new URL("../../", import.meta.url);
   const program = `
@@ -282,7 +282,7 @@ async function assertProgramEnds(url: string, last: string): Promise<void> {
   assertLess(performance.now() - start, 8_000);
 }
 
-// The other runtimes' test runs have no command to start.
+// The test runs of the other runtimes have no command to start a program.
 if ("Command" in Deno) {
   const programs: [title: string, last: string][] = [
     ["an open channel that is unref'd", "channel.unref();"],
@@ -290,7 +290,7 @@ if ("Command" in Deno) {
     ["a channel that was terminated", "channel.terminate();"],
   ];
   for (const [title, last] of programs) {
-    Deno.test(`attack 47: ${title} doesn't hold the process`, async () => {
+    Deno.test(`attack 47: ${title} doesn't keep the process running`, async () => {
       await withServer(echo, {}, (server) => assertProgramEnds(server.url, last));
     });
   }

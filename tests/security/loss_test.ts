@@ -1,4 +1,4 @@
-/** A loss: nothing fulfils for what was dropped. */
+/** A lost connection: no promise fulfils for dropped messages. */
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { NetWebSocketChannel } from "../../src/net/mod.ts";
@@ -16,14 +16,14 @@ import { withRecipe } from "../support/recipes.ts";
 const hasNet = "process" in globalThis;
 const MESSAGE = "x".repeat(10_000);
 
-/** A connection that is lost when so many bytes have arrived; what has not arrived waits. */
+/** A connection that is lost after `reset` bytes; bytes that have not arrived stay queued. */
 function losing(reset: number): WebSocketChannelPair {
   const pair = faultyPair({ seed: 3, split: 1000, reset, highWaterMark: 20_000 });
   pair.server.stream.listen(() => {});
   return pair;
 }
 
-/** Messages without an end, and what became of their source. */
+/** An endless source of messages, and how it ended. */
 function endless(): { source: AsyncIterable<string>; cancelled: boolean; given: number } {
   const it = { cancelled: false, given: 0, source: generate() };
   async function* generate(): AsyncGenerator<string> {
@@ -36,12 +36,12 @@ function endless(): { source: AsyncIterable<string>; cancelled: boolean; given: 
   return it;
 }
 
-/** What a promise rejects with; "fulfilled" when it doesn't. */
+/** The promise's rejection, or "fulfilled". */
 function outcome(promise: Promise<unknown>): Promise<unknown> {
   return promise.then(() => "fulfilled", (error) => error);
 }
 
-/** The channel's own way to say what went wrong. */
+/** The error that the channel itself reports. */
 async function errorOf(channel: WebSocketChannel): Promise<unknown> {
   const { error, wasClean } = await channel.closed;
   assert(error instanceof Error, String(error));
@@ -49,7 +49,7 @@ async function errorOf(channel: WebSocketChannel): Promise<unknown> {
   return error;
 }
 
-/** The ways to send over a WebSocket channel: its own sink, and what can be wrapped around it. */
+/** The ways to send over a WebSocket channel: its own sink, and each wrapper of it. */
 const wrappers: Record<string, (channel: WebSocketChannel) => StreamChannel<unknown, string>> = {
   "its own sink": (channel) => channel,
   "jsonDocument": (channel) => channel.transform(jsonDocument),
@@ -81,7 +81,7 @@ for (const [name, wrap] of Object.entries(wrappers)) {
     assertStrictEquals(await outcome(sink.flush()), result);
   });
 
-  Deno.test(`attack 59: a loss before what was added has left, ${name}`, async () => {
+  Deno.test(`attack 59: a loss before the added messages are sent, ${name}`, async () => {
     const { client } = losing(30_000);
     const { sink } = wrap(client);
     for (let i = 0; i < 10; i++) sink.add(MESSAGE);
@@ -129,7 +129,7 @@ Deno.test("attack 59: a loss in the middle of pipe", async () => {
   assert(await adding !== "fulfilled");
 });
 
-Deno.test("attack 59: the peer closes in the middle of addStream: it rejects, an orderly end is no loss", async () => {
+Deno.test("attack 59: the peer closes in the middle of addStream: addStream rejects, but an orderly end is no loss", async () => {
   const { client, server } = losing(Infinity);
   client.sink.add("everything");
   await client.sink.flush();
@@ -142,7 +142,7 @@ Deno.test("attack 59: the peer closes in the middle of addStream: it rejects, an
   assertEquals((await outcome(client.sink.flush()) as DOMException).name, "InvalidStateError");
 });
 
-Deno.test("attack 59: what was handed on before an orderly end stays handed on", async () => {
+Deno.test("attack 59: messages sent before an orderly end stay sent", async () => {
   const { client, server } = losing(Infinity);
   client.sink.add("everything");
   const flushed = outcome(client.sink.flush());
@@ -154,7 +154,7 @@ Deno.test("attack 59: what was handed on before an orderly end stays handed on",
 });
 
 Deno.test({
-  name: "attack 59: a server that destroys the connection in the middle of an upload",
+  name: "attack 59: a server destroys the connection in the middle of an upload",
   ignore: !hasNet,
   fn: async () => {
     const { WebSocketServer } = await import("../../src/server/mod.ts");
@@ -208,7 +208,7 @@ for (const end of ["terminate", "close"] as const) {
 }
 
 Deno.test({
-  name: "attack 59: a native socket that is lost in the middle of an upload",
+  name: "attack 59: a native socket is lost in the middle of an upload",
   ignore: !hasNativeWebSocket(),
   fn: () =>
     withRecipe("destroy", {}, async ({ url }) => {

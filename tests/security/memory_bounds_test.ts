@@ -1,4 +1,4 @@
-/** Bytes that hide inside other values, against every bound on memory. */
+/** Bytes inside other values, against every memory limit. */
 
 import { assert, assertEquals, assertLess } from "@std/assert";
 import {
@@ -15,7 +15,7 @@ import { CountedSource, PausedReader } from "../stream_channel/raw_channel.ts";
 
 const MIB = 1 << 20;
 
-/** Values of one mebibyte each, a new one on each call. */
+/** Functions that create a value of one mebibyte. */
 const HIDDEN: Readonly<Record<string, () => unknown>> = {
   "bytes": () => new Uint8Array(MIB),
   "bytes in an object": () => ({ data: new Uint8Array(MIB) }),
@@ -49,14 +49,14 @@ const HIDDEN: Readonly<Record<string, () => unknown>> = {
   },
 };
 
-/** What a structured clone takes. */
+/** The values that a structured clone accepts. */
 const CLONEABLE = Object.entries(HIDDEN);
 
-/** An endless source may be taken from this often at most, where each value is a mebibyte. */
+/** Maximum number of values, each a mebibyte, that may be taken from an endless source. */
 const FEW = 4;
 
 for (const [name, make] of Object.entries(HIDDEN)) {
-  Deno.test(`attack 65: MultiChannel's 1 MiB for ids without a channel keeps about that: ${name}`, async () => {
+  Deno.test(`attack 65: MultiChannel keeps about 1 MiB for ids without a channel: ${name}`, async () => {
     const { local, foreign } = channelPair<unknown>();
     const multi = new MultiChannel<unknown>(local);
     const answers = new PausedReader(foreign.stream);
@@ -66,14 +66,14 @@ for (const [name, make] of Object.entries(HIDDEN)) {
       await foreign.sink.ready;
       await microtasks();
     }
-    // The id whose message was too much is closed, and that is reported to the peer.
+    // The MultiChannel closes the id whose message exceeded the limit, and reports that to the peer.
     const refused = answers.received.length;
     assert(refused >= 14, `${refused} of 16 were refused`);
     await multi.sink.close();
     await foreign.sink.close();
   });
 
-  Deno.test(`attack 65: a virtual channel that isn't read pauses the MultiChannel: ${name}`, async () => {
+  Deno.test(`attack 65: a virtual channel without a reader pauses the MultiChannel: ${name}`, async () => {
     const { local, foreign } = channelPair<unknown>();
     const multi = new MultiChannel<unknown>(local);
     const source = new CountedSource(100, () => [0, make()]);
@@ -84,7 +84,7 @@ for (const [name, make] of Object.entries(HIDDEN)) {
     await added.catch(() => {});
   });
 
-  Deno.test(`attack 65: a pair whose reader waits stops the producer: ${name}`, async () => {
+  Deno.test(`attack 65: a pair whose reader is paused stops the producer: ${name}`, async () => {
     const { local, foreign } = channelPair<unknown>();
     const source = new CountedSource(10, make);
     const reader = new PausedReader(foreign.stream);
@@ -98,7 +98,7 @@ for (const [name, make] of Object.entries(HIDDEN)) {
     assertEquals(reader.received.length, 10);
   });
 
-  Deno.test(`attack 65: what waits for a channel that isn't there yet is counted: ${name}`, async () => {
+  Deno.test(`attack 65: messages queued for a channel that isn't there yet are counted: ${name}`, async () => {
     const { channel } = new StreamChannelCompleter<unknown>();
     channel.sink.add(make());
     channel.sink.add(make());
@@ -111,7 +111,7 @@ for (const [name, make] of Object.entries(HIDDEN)) {
 }
 
 for (const [name, make] of CLONEABLE) {
-  Deno.test(`attack 65: a MessagePortChannel has about its mark in flight: ${name}`, async () => {
+  Deno.test(`attack 65: a MessagePortChannel has about its highWaterMark in flight: ${name}`, async () => {
     for (const highWaterMark of [undefined, 300_000]) {
       const { port1, port2 } = new MessageChannel();
       const here = new MessagePortChannel<unknown>(port1);
@@ -131,7 +131,7 @@ for (const [name, make] of CLONEABLE) {
   });
 }
 
-Deno.test("attack 65: values whose clone counts otherwise don't move the credit", async () => {
+Deno.test("attack 65: values whose clone has another size don't change the credit", async () => {
   const odd: (() => unknown)[] = [
     () => Object.assign(new Map([["a", 1]]), { lost: "x".repeat(1000) }),
     () => Object.assign(new Error("e"), { lost: "x".repeat(1000) }),
@@ -147,7 +147,7 @@ Deno.test("attack 65: values whose clone counts otherwise don't move the credit"
     const there = new MessagePortChannel<unknown>(port2, { highWaterMark: 4000 });
     const reader = new PausedReader(there.stream);
     reader.resume();
-    // First many that are read at once, then one that is not: no room was won or lost meanwhile.
+    // First many values that are read at once, then one that is not: the credit must be the same as before.
     await here.sink.addStream(new CountedSource(2000, make));
     await here.sink.flush();
     here.sink.add(new Uint8Array(70_000));
@@ -186,7 +186,7 @@ Deno.test("attack 65: counting calls no getter, and survives a Proxy that throws
   for (const value of [{ data: new Uint8Array(MIB), trapped }, tagged, lying]) {
     assertLess(await producedWith(() => value), FEW);
   }
-  // It counts as an object of unknown content.
+  // The value counts as an object of unknown content.
   assert(await producedWith(() => trapped) > 1000);
   assertEquals(calls, 0);
 });
@@ -195,7 +195,7 @@ function thrown(): never {
   throw new Error("a trap that throws");
 }
 
-/** How many values a pair takes whose reader waits. */
+/** How many values a pair accepts while its reader is paused. */
 async function producedWith(make: () => unknown): Promise<number> {
   const { local, foreign } = channelPair<unknown>();
   const source = new CountedSource(5000, make);
@@ -208,7 +208,7 @@ async function producedWith(make: () => unknown): Promise<number> {
   return produced;
 }
 
-Deno.test("attack 65: a getter is called once by a post, not twice", async () => {
+Deno.test("attack 65: a post calls a getter once, not twice", async () => {
   let calls = 0;
   const { port1, port2 } = new MessageChannel();
   const here = new MessagePortChannel<unknown>(port1);
@@ -231,7 +231,7 @@ Deno.test("attack 65: the same buffer counts once in a message, a view counts it
   assertEquals(controller.queuedSize - before, 100);
 });
 
-Deno.test("attack 65: a value that changes while it waits leaves no remainder", async () => {
+Deno.test("attack 65: a value that changes while it is queued leaves no wrong count behind", async () => {
   const controller = new StreamController<unknown>();
   const growing: Record<string, unknown> = {};
   for (let i = 0; i < 3; i++) controller.add(growing);
@@ -241,7 +241,7 @@ Deno.test("attack 65: a value that changes while it waits leaves no remainder", 
   assertEquals(controller.queuedSize, queuedSize * 2 / 3);
 });
 
-Deno.test("attack 65: counting a huge object ends as soon as the mark is reached", async () => {
+Deno.test("attack 65: counting a huge object ends as soon as the highWaterMark is reached", async () => {
   let looked = 0;
   const huge = new Proxy(Array.from({ length: 10_000_000 }, () => 1), {
     getOwnPropertyDescriptor(target, key) {
@@ -257,7 +257,7 @@ Deno.test("attack 65: counting a huge object ends as soon as the mark is reached
   await local.sink.close();
 });
 
-/** Lets microtasks run until a count stands still. */
+/** Lets microtasks run until a count stays the same. */
 async function stands(count: () => number): Promise<void> {
   let before = -1;
   for (let still = 0; still < 10;) {
@@ -268,7 +268,7 @@ async function stands(count: () => number): Promise<void> {
   }
 }
 
-/** Lets the event loop turn through ports until a count stands still. */
+/** Lets the event loop turn, by messages through ports, until a count stays the same. */
 async function quiet(count: () => number): Promise<void> {
   let before = -1;
   for (let still = 0; still < 10;) {

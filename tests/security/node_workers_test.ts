@@ -1,4 +1,4 @@
-/** Attack 66: workers of `node:worker_threads`, as they end without a word. On each runtime that has them. */
+/** Attack 66: workers of `node:worker_threads` end without a message, on each runtime that has them. */
 
 import { assertEquals, assertFalse, assertRejects, assertStringIncludes } from "@std/assert";
 import { Worker } from "node:worker_threads";
@@ -10,12 +10,12 @@ function start(source: string): Worker {
   return new Worker(text, { eval: true });
 }
 
-/** Fulfils with the exit code. Bun's `terminate` gives none. */
+/** Fulfils with the exit code. Bun's `terminate` fulfils with none. */
 function exit(worker: Worker): Promise<number> {
   return new Promise((resolve) => worker.once("exit", resolve));
 }
 
-/** What was received, and what the stream failed with. */
+/** The received values, and the error of the stream. */
 async function all(channel: StreamChannel<string>): Promise<[values: string[], error: Error]> {
   const values: string[] = [];
   const error = await assertRejects(async () => {
@@ -52,7 +52,7 @@ const BROKEN: Readonly<Record<string, { start: () => Worker; sends: string[]; wh
 };
 
 for (const [name, { start, sends, why }] of Object.entries(BROKEN)) {
-  Deno.test(`attack 66: a worker thread ${name}: what it sent arrives, then the stream fails`, async () => {
+  Deno.test(`attack 66: a worker thread ${name}: its messages arrive, then the stream fails`, async () => {
     const worker = start();
     const exited = exit(worker);
     const channel = new MessagePortChannel<string>(worker);
@@ -80,7 +80,7 @@ for (const [name, { start, sends, why }] of Object.entries(BROKEN)) {
   });
 }
 
-Deno.test("attack 66: a worker thread that is terminated: the stream fails", async () => {
+Deno.test("attack 66: a worker thread is terminated: the stream fails", async () => {
   const worker = start(`parentPort.on("message", () => {})`);
   await new Promise<void>((resolve) => worker.once("online", resolve));
   const channel = new MessagePortChannel<string>(worker);
@@ -89,7 +89,7 @@ Deno.test("attack 66: a worker thread that is terminated: the stream fails", asy
   assertStringIncludes((await ended)[1].message, "without closing the channel");
 });
 
-Deno.test("attack 66: raw: a worker thread's exit is the end, its error an error", async () => {
+Deno.test("attack 66: raw: a worker thread's exit ends the stream, its error fails the stream", async () => {
   const worker = start(`parentPort.postMessage("first"); process.exitCode = 3`);
   const channel = new MessagePortChannel<string>(worker, { raw: true });
   const values: string[] = [];
@@ -109,7 +109,7 @@ Deno.test("attack 66: an orderly end of a worker thread's channel isn't a failur
   assertEquals([values, await exited], [["first"], 0]);
 });
 
-Deno.test("attack 66: two channels on one worker thread, messages of others on it", async () => {
+Deno.test("attack 66: two channels on one worker thread, which also receives other messages", async () => {
   const worker = start(`
     for (const it of [{ a: 1 }, "text", null, [1, 2, 3]]) parentPort.postMessage(it);
     parentPort.on("message", (message) => {

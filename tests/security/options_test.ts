@@ -1,4 +1,4 @@
-/** Options from plain JavaScript: nothing is ignored, nothing is opened, no content is shown. */
+/** Wrong options from plain JavaScript: each is an error that shows no content, and nothing is opened. */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { runInNewContext } from "node:vm";
@@ -28,15 +28,15 @@ const SECRET = "s3cr3t-marker";
 
 /** A function that takes options. */
 interface Door {
-  /** Options that it needs. */
+  /** Options that the function needs. */
   readonly needs?: object;
-  /** Options of wrong types and, of each, the name in the error. */
+  /** Options of wrong types, each with its name in the error. */
   readonly wrong: readonly (readonly [name: string, value: unknown])[];
-  /** Calls it. Whatever it opens after all is the test's failure. */
+  /** Calls the function. The test fails if the function opens anything. */
   call(options: never): unknown;
 }
 
-/** What must not be touched when options are wrong. */
+/** An object that must not be used when options are wrong. */
 function untouchable<T extends object>(): T {
   return new Proxy({}, {
     get(_target, name) {
@@ -254,7 +254,7 @@ const DOORS: Readonly<Record<string, Door>> = {
   },
 };
 
-/** What a door throws, or rejects with. */
+/** The error that a door throws or rejects with. */
 async function errorOf({ call }: Door, options: unknown): Promise<unknown> {
   try {
     await call(options as never);
@@ -264,7 +264,7 @@ async function errorOf({ call }: Door, options: unknown): Promise<unknown> {
   return "nothing was thrown";
 }
 
-/** `a.b` is an option inside of another. */
+/** Options with one more; `a.b` is an option inside another. */
 function optionsWith(needs: object | undefined, name: string, value: unknown): object {
   const [outer = "", inner] = name.split(".");
   return { ...needs, [outer]: inner === undefined ? value : { [inner]: value } };
@@ -281,7 +281,7 @@ for (const [name, door] of Object.entries(DOORS)) {
     }
   });
 
-  Deno.test(`attack 54: ${name}: what is no options object is a TypeError`, async () => {
+  Deno.test(`attack 54: ${name}: a value that is no options object is a TypeError`, async () => {
     for (const options of [null, SECRET, [SECRET], 5, true, new Map(), Promise.resolve({})]) {
       const shown = String(await errorOf(door, options));
       assertStringIncludes(
@@ -309,7 +309,7 @@ for (const [name, door] of Object.entries(DOORS)) {
   });
 }
 
-Deno.test("attack 54: options of another realm count, and are checked", async () => {
+Deno.test("attack 54: options of another realm are accepted, and checked", async () => {
   const foreign = (text: string): object => runInNewContext(`(${text})`);
   const { client, server } = webSocketChannelPair(foreign('{ protocol: "chat" }'));
   assertEquals(client.protocol, "chat");
@@ -324,7 +324,7 @@ Deno.test("attack 54: options of another realm count, and are checked", async ()
   }
 });
 
-Deno.test("attack 54: the error for the platform's own signature says what to use instead", async () => {
+Deno.test("attack 54: the error for the platform's own signature names the call to use instead", async () => {
   for (const protocols of [SECRET, [SECRET]]) {
     for (const name of ["connect", "open", "native connect", "net connect"]) {
       const shown = String(await errorOf(DOORS[name] as Door, protocols));
@@ -333,7 +333,7 @@ Deno.test("attack 54: the error for the platform's own signature says what to us
   }
 });
 
-Deno.test("attack 54: what can't be called is no listener, and takes no right to read", async () => {
+Deno.test("attack 54: listen refuses a value that isn't a function, and takes no right to read", async () => {
   const { local, foreign } = channelPair<string>();
   for (const onData of [undefined, null, 5, SECRET, {}]) {
     const listen: Door = { wrong: [], call: () => local.stream.listen(onData as never) };
@@ -389,8 +389,8 @@ Deno.test("attack 54: listen calls the methods of a class instance that has its 
   assertEquals(reader.take(), ["done"]);
 });
 
-Deno.test("attack 54: what was wrong leaves everything as it was", async () => {
-  // Each door was tried with these before.
+Deno.test("attack 54: wrong options change nothing", async () => {
+  // The tests above have called each door with these.
   client.sink.add("still open");
   assertEquals((await server.stream.next()).value, "still open");
   local.sink.add("still open");
@@ -402,7 +402,7 @@ Deno.test("attack 54: what was wrong leaves everything as it was", async () => {
   await Promise.all([client.sink.close(), local.sink.close()]);
 });
 
-Deno.test("attack 54: a server's close and broadcast check their options, and it goes on", async () => {
+Deno.test("attack 54: a server's close and broadcast check their options, and the server keeps working", async () => {
   const bound = await WebSocketServer.bind();
   try {
     for (

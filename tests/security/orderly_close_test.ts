@@ -1,4 +1,4 @@
-/** What was added or broadcast before an orderly close is sent, or its loss is reported. */
+/** Messages added or broadcast before an orderly close are sent, or reported as lost. */
 
 import { assert, assertEquals } from "@std/assert";
 import { NetWebSocketChannel } from "../../src/net/mod.ts";
@@ -11,14 +11,14 @@ import { seededRandom } from "../support/random.ts";
 
 const COUNT = 100;
 const MESSAGE = "x".repeat(100_000);
-/** As long, but compression makes little of it. */
+/** As long, but compresses to few bytes. */
 const MIXED = hex(seededRandom().bytes(50_000));
 const hasNet = "process" in globalThis;
 
 for (const how of ["server.close", "sink.close"] as const) {
   for (const compression of [false, true]) {
     Deno.test({
-      name: `attack 58: broadcast, then ${how}: everything arrives${
+      name: `attack 58: broadcast, then ${how}: all messages arrive${
         compression ? ", compressed" : ""
       }`,
       ignore: !hasNet,
@@ -46,7 +46,7 @@ for (const how of ["server.close", "sink.close"] as const) {
   }
 }
 
-Deno.test("attack 58: broadcast and add, then close: all arrives, broadcasts in their order", async () => {
+Deno.test("attack 58: broadcast and add, then close: all messages arrive, broadcasts in their order", async () => {
   const { client, server } = webSocketChannelPair({ highWaterMark: 1000 });
   const received: string[] = [];
   client.stream.listen((message) => received.push(String(message)));
@@ -59,7 +59,7 @@ Deno.test("attack 58: broadcast and add, then close: all arrives, broadcasts in 
   assert(received.includes("added"));
 });
 
-Deno.test("attack 58: what the peer doesn't take until closeTimeout is reported as dropped", async () => {
+Deno.test("attack 58: messages not sent until closeTimeout are reported as dropped", async () => {
   const clock = new ManualClock();
   const { client, server } = faultyPair({
     seed: 1,

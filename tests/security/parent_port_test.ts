@@ -1,6 +1,6 @@
 // Deno only: it starts programs, on the other runtimes as well
 
-/** Attack 66: what a channel over `parentPort` leaves of it. */
+/** Attack 66: `parentPort` stays usable after a channel over it. */
 
 import { assertEquals } from "@std/assert";
 import { bundled, RUNTIMES } from "../server/programs.ts";

@@ -1,5 +1,5 @@
 /**
- * Several who answer one upgrade, and upgrades behind requests that aren't answered yet: one 101 at most,
+ * Several handlers answer one upgrade, or an upgrade is behind a request without an answer yet: at most one 101,
  * answers in the order of their requests, no byte of HTTP between frames.
  */
 
@@ -26,7 +26,7 @@ interface Http {
   readonly thrown: unknown[];
 }
 
-/** A server of `node:http` whose pages are answered when asked to. */
+/** A server of `node:http` that answers its pages when the test says so. */
 async function withHttp(
   how: {
     page: (request: IncomingMessage, response: ServerResponse) => void;
@@ -65,7 +65,7 @@ async function withHttp(
   }
 }
 
-/** Waits until a client has got so much. */
+/** Waits until a client has received a text. */
 async function seen(client: RawClient, text: string): Promise<string> {
   for (;;) {
     const got = client.bytes.toString("latin1");
@@ -74,7 +74,7 @@ async function seen(client: RawClient, text: string): Promise<string> {
   }
 }
 
-/** The status lines, and the places of texts, in order. */
+/** The status lines and the given texts, in the order of their positions. */
 function ordered(got: string, texts: readonly string[]): void {
   let at = -1;
   for (const text of texts) {
@@ -86,14 +86,14 @@ function ordered(got: string, texts: readonly string[]): void {
 }
 
 /**
- * Bun takes an upgrade behind an unanswered request for a plain request: it gets an answer, never a 101. With
- * `Bun.serve` it ends the connection.
+ * Bun treats an upgrade behind an unanswered request as a plain request: it gets an answer, never a 101. With
+ * `Bun.serve`, Bun ends the connection.
  */
 const onBun = platform() === "bun";
 
 const HELLO = Buffer.of(0x81, 0x85, 0, 0, 0, 0, ...Buffer.from("hello"));
 
-Deno.test("attack 53: a second acceptUpgrade on one socket throws, and the first one goes on", async () => {
+Deno.test("attack 53: a second acceptUpgrade on one socket throws, and the first one continues", async () => {
   await withHttp({ page: () => {}, listeners: 3 }, async ({ url, channels, thrown }) => {
     const client = new RawClient(url);
     client.request();
@@ -111,7 +111,7 @@ Deno.test("attack 53: a second acceptUpgrade on one socket throws, and the first
   });
 });
 
-Deno.test("attack 53: not while verify decides, and not after a refusal", async () => {
+Deno.test("attack 53: a second acceptUpgrade throws while verify decides, and after a refusal", async () => {
   for (const admitted of [true, false]) {
     const { promise: opened, resolve: open } = deferred();
     const options = { verify: () => opened.then(() => admitted) };
@@ -130,7 +130,7 @@ Deno.test("attack 53: not while verify decides, and not after a refusal", async 
   }
 });
 
-Deno.test("attack 53: malformed options take no socket", async () => {
+Deno.test("attack 53: acceptUpgrade with malformed options takes no socket", async () => {
   let answered = 0;
   const server = createServer();
   server.on("upgrade", (request, socket, head) => {
@@ -175,7 +175,7 @@ Deno.test("attack 53: an upgrade behind a request that isn't answered yet: answe
   });
 });
 
-Deno.test("attack 53: behind a request that was answered at once", async () => {
+Deno.test("attack 53: an upgrade behind a request that was answered at once", async () => {
   const page = (_request: IncomingMessage, response: ServerResponse): void =>
     void response.end("page");
   await withHttp({ page }, async ({ url }) => {
@@ -187,7 +187,7 @@ Deno.test("attack 53: behind a request that was answered at once", async () => {
   });
 });
 
-Deno.test("attack 53: behind an answer larger than every buffer, and one that ends the connection", async () => {
+Deno.test("attack 53: an upgrade behind an answer larger than every buffer, and behind one that ends the connection", async () => {
   const large = "x".repeat(200_000);
   const page = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     if (request.url === "/end") {
@@ -235,7 +235,7 @@ Deno.test("attack 53: an upgrade that is refused, or too slow, waits for the ear
       answer();
       await client.end();
       const got = client.bytes.toString("latin1");
-      // Too slow: the connection may be gone before the answer; but nothing is written into it.
+      // Too slow: the connection may end before the answer; but nothing is written into the answer.
       const isWhole = got.includes("second half");
       const first = got.split("HTTP/1.1 ")[1] ?? "";
       assert(!isWhole || first.includes("second half"), got);
@@ -257,7 +257,7 @@ Deno.test("attack 53: an upgrade after an endless answer leaves no socket after 
       if (onBun) return await client.destroy();
       await until(() => channels.length !== 0);
       await assertRejects(() => channels[0]!.ready);
-      // Without a bound this waits forever.
+      // Without a timeout this waits forever.
       await client.end();
       const got = client.bytes.toString("latin1");
       assertEquals(got.split("HTTP/1.1").length, 2, got);
@@ -295,7 +295,7 @@ Deno.test("attack 53: bind: a page and an upgrade in one packet", async () => {
   });
 });
 
-Deno.test("attack 53: a client that leaves while its upgrade waits for an earlier answer", async () => {
+Deno.test("attack 53: a client leaves while its upgrade waits for an earlier answer", async () => {
   await assertNoUncaught(async () => {
     const page = (): void => {};
     await withHttp({ page }, async ({ url, channels }) => {

@@ -13,13 +13,13 @@ import { testEntries } from "../server/entries.ts";
 import { requestText, withServer } from "../server/support.ts";
 import { closeServer, listen } from "../support/loopback.ts";
 
-/** What no Host header may be. */
+/** Invalid values of the Host header. */
 const NO_HOSTS = [
   ...["x/admin?", "x/admin", "x?", "x#", "x\\admin", "u@x", "x:y", "x:80:81", "x:-1", "x:99999"],
   ...["", "a b", "a,b", "[::1", "::1", "[::1]x", "[::z]", "<x>", "x%", "%2f", "x\xe9", '"x"', "x|"],
 ];
 
-/** What a plain request gets: the answer's status and body. */
+/** The status and body of the answer to a plain request. */
 async function answerOf(
   server: { readonly url: string },
   line: string,
@@ -32,12 +32,12 @@ async function answerOf(
   const { head } = client;
   const body = client.body.toString();
   await client.destroy();
-  // The servers of two runtimes send it in chunks.
+  // The servers of two runtimes send the body in chunks.
   const text = /^transfer-encoding: chunked/im.test(head) ? body.split("\r\n")[1] ?? "" : body;
   return [Number(head.split(" ")[1]), text];
 }
 
-/** Answers with what the handler of plain requests saw. */
+/** Answers with the request as the handler of plain requests saw it. */
 function withPages(
   body: (server: WebSocketServer, seen: string[]) => Promise<void>,
   options: BindOptions = {},
@@ -80,7 +80,7 @@ testEntries("attack 51: an upgrade with an invalid Host gets a 400", (entry) => 
   });
 }, { acceptStreams: "the proxy of the tests reads the Host itself" });
 
-Deno.test("attack 51: the path comes from the target only, with any Host", () =>
+Deno.test("attack 51: the server reads the path only from the target, with any Host", () =>
   withPages(async (server) => {
     const hosts: [host: string, seen: string][] = [
       ["a.example", "a.example"],
@@ -129,20 +129,20 @@ Deno.test("attack 51: RFC 9112 §3.2.2: an absolute target is accepted, and its 
         target,
       );
     }
-    // RFC 9112 §3.2: a Host that is none is a 400 whatever the target, and so is none at all.
+    // RFC 9112 §3.2: an invalid or missing Host is a 400, whatever the target.
     for (const fields of [["Host: x/admin?"], []]) {
       const [status] = await answerOf(server, "GET http://a.example/x HTTP/1.1", fields);
       assertEquals(status, 400, fields.join());
     }
-    // RFC 9112 §3.2: a client of HTTP/1.0 may send none.
+    // RFC 9112 §3.2: a client of HTTP/1.0 may send no Host.
     const old = await answerOf(server, "GET /x HTTP/1.0", []);
     assertEquals(old, [200, "http://localhost/x"]);
   }));
 
 testEntries(
-  "attack 51: an absolute target of an upgrade decides about its origin",
+  "attack 51: the server compares the origin with the absolute target of an upgrade",
   async (entry) => {
-    // Bun.serve keeps the target's authority to itself, and shows the Host header in its place.
+    // Bun.serve doesn't report the target's authority, and shows the Host header instead.
     const hidden = entry.name === "bunWebSocket";
     const seen: string[] = [];
     const options = {
@@ -197,7 +197,7 @@ Deno.test("attack 51: the server's path is compared with the path of an absolute
     }
   }));
 
-Deno.test("attack 51: the request of a refused upgrade can be read, with anything that the client sent", async () => {
+Deno.test("attack 51: the request of a refused upgrade can be read, whatever the client sent", async () => {
   const server = createServer();
   const seen: string[] = [];
   server.on("upgrade", (request, socket, head) => {

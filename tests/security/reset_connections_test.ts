@@ -1,4 +1,4 @@
-/** Attacks with connections that are reset before the server has accepted them. */
+/** Attacks with connections that the client resets before the server has accepted them. */
 
 import { assertEquals } from "@std/assert";
 import { execFileSync } from "node:child_process";
@@ -11,7 +11,7 @@ import { leftOut } from "../support/needs.ts";
 
 const NODE = findCommand([["node"]]);
 
-/** Connects so often, then resets every connection. */
+/** Opens the given number of connections, then resets each one. */
 const RESETTER = `
   const { connect } = require("node:net");
   const [port, count] = process.argv.slice(1).map(Number);
@@ -37,9 +37,9 @@ for (const scheme of ["ws", "wss"] as const) {
       const server = await bind({ handshakeTimeout: 5000, tls }, clock);
       try {
         const [program = "", ...args] = NODE ?? [];
-        // It blocks this process: the system queues the connections.
+        // The program blocks this process, so the system queues the connections.
         execFileSync(program, [...args, "-e", RESETTER, String(server.address.port), "50"]);
-        // The system gives the connections in order: behind this one, all were accepted.
+        // The system delivers connections in order: when this one is accepted, all earlier ones are.
         const url = server.url.replace("wss:", "ws:");
         const client = new RawClient(url);
         client.request();

@@ -1,4 +1,4 @@
-/** The schema libraries that people use, as they are: over a WebSocket, synchronous and asynchronous. */
+/** Popular schema libraries, unmodified: over a WebSocket, synchronous and asynchronous. */
 
 import { assert, assertEquals, assertFalse, assertRejects, assertThrows } from "@std/assert";
 import { type } from "arktype";
@@ -42,7 +42,7 @@ const all = [
 ];
 
 for (const [name, incoming] of all) {
-  Deno.test(`attack 64: ${name}: valid messages pass in order, the others end with 1007`, async () => {
+  Deno.test(`attack 64: ${name}: valid messages pass in order, invalid ones end the connection with 1007`, async () => {
     const { client, server } = webSocketChannelPair();
     const orders: StreamChannel<Order, unknown> = server.transform(jsonDocument({ incoming }));
     for (let count = 1; count <= 3; count++) {
@@ -64,7 +64,7 @@ for (const [name, incoming] of all) {
     assertEquals((await client.closed).code, 1007);
   });
 
-  Deno.test(`attack 64: ${name}: "skip" skips what isn't valid, and nothing else`, async () => {
+  Deno.test(`attack 64: ${name}: "skip" skips only invalid messages`, async () => {
     const { local, foreign } = channelPair<string>();
     const orders = local.transform(jsonDocument({ incoming, malformed: "skip" }));
     for (const item of ["a", 7, "b", null, "c"]) {
@@ -101,7 +101,7 @@ for (const [name, outgoing] of Object.entries(asynchronous)) {
   });
 }
 
-Deno.test("attack 64: a zod schema that has to be asynchronous and isn't awaited by itself", async () => {
+Deno.test("attack 64: a zod schema with an asynchronous transform validates incoming messages", async () => {
   const incoming = z.string().transform(async (text) => `${await inTime()} ${text}`);
   const { local, foreign } = channelPair<string>();
   const texts: StreamChannel<string, unknown> = local.transform(jsonDocument({ incoming }));
@@ -109,7 +109,7 @@ Deno.test("attack 64: a zod schema that has to be asynchronous and isn't awaited
   assertEquals((await texts.stream.next()).value, "true tea");
 });
 
-Deno.test("attack 64: schemas without an end meet a document without one", async () => {
+Deno.test("attack 64: recursive schemas validate a very deep document", async () => {
   interface Tree {
     [key: string]: Tree;
   }
@@ -122,7 +122,7 @@ Deno.test("attack 64: schemas without an end meet a document without one", async
     const trees = server.transform(jsonDocument<Tree, unknown>({ incoming, malformed: "skip" }));
     client.sink.add(text);
     client.sink.add('{"a":{}}');
-    // The library overflows the stack: the stream fails, or, where that counts as malformed, goes on.
+    // The library overflows the stack: the stream fails, or continues if that counts as malformed.
     const result = await trees.stream.next().catch((error: unknown) => error);
     if (result instanceof Error) {
       assertEquals((await client.closed).code, 1011);

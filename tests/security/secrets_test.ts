@@ -1,4 +1,4 @@
-/** Secrets planted in every place that a user or a peer can put one, looked for in every text. */
+/** The tests put secrets in every place where a user or a peer can, and search for them in every text. */
 
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { createServer, type Server, type Socket } from "node:net";
@@ -12,7 +12,7 @@ import { webSocketChannelPair } from "../../src/testing/mod.ts";
 import { FakeWebSocket } from "../support/fake_web_socket.ts";
 import { closeServer, listen } from "../support/loopback.ts";
 
-/** One for each place, so that a failure tells from where it came. */
+/** One secret for each place, so that a failure shows its origin. */
 const SECRETS = {
   user: "s3cr3tUser",
   password: "s3cr3tPassword",
@@ -39,7 +39,7 @@ const { Deno: deno, Bun: bun } = globalThis as unknown as {
   Bun?: { inspect: Inspect };
 };
 
-/** Everything that is ever printed of a value. */
+/** All printed forms of a value. */
 function textsOf(value: unknown): string[] {
   const texts = [
     inspect(value),
@@ -48,7 +48,7 @@ function textsOf(value: unknown): string[] {
     bun?.inspect(value, { depth: 12 }) ?? "",
     JSON.stringify(value) ?? "",
   ];
-  // Such as an inspection, a channel has no text of its own.
+  // Some values, such as a channel, have no text of their own.
   if (typeof value !== "object" || value === null) return [...texts, String(value)];
   const { message, stack, cause, error } = value as Record<string, unknown>;
   texts.push(String(value), String(message), String(stack));
@@ -68,7 +68,7 @@ function assertNoSecret(value: unknown, where: string): void {
   }
 }
 
-/** Waits for the end of a channel that can't connect, and looks at everything. */
+/** Waits for the end of a channel that can't connect, and checks all its texts. */
 async function assertFailsSilently(
   channel: WebSocketChannel,
   where: string,
@@ -77,7 +77,7 @@ async function assertFailsSilently(
   assertNoSecret(channel, where);
   assertNoSecret(channel.url, where);
   const error = await channel.ready.then(() => null, (it: unknown) => it);
-  // Some platforms' own sockets accept what is wrong.
+  // Some platforms' own sockets accept a wrong answer.
   if (error === null && canOpen) await channel.sink.close();
   else assertInstanceOf(error, Error, where);
   assertNoSecret(error, where);
@@ -91,7 +91,7 @@ async function listening(server: Server): Promise<number> {
   return await listen(server);
 }
 
-/** A server that answers each request's head with a text, and ends the connection. */
+/** Starts a server that answers each request's head with a text, and ends the connection. */
 async function withAnswers(
   answer: (head: string) => string,
   body: (port: number) => Promise<void>,
@@ -122,7 +122,7 @@ const UPGRADED =
 const { answered } = SECRETS;
 const ANSWERS: Readonly<Record<string, (head: string) => string>> = {
   "the request as it came": (head) => head,
-  // The first line's first 40 bytes are shown, up to what may be a query.
+  // The error shows the first line's first 40 bytes, up to a possible query.
   "no HTTP": () => `SSH-2.0 ${"x".repeat(32)}${answered}\r\n${answered}\r\n\r\n`,
   "no HTTP, but a query": () => `GET /?${answered}`,
   "an empty line, and the request as it came": (head) => `\r\n${head}`,
@@ -175,7 +175,7 @@ for (const [name, answer] of Object.entries(ANSWERS)) {
       // Node's own socket and a browser's have no header fields.
       const plain = urlOf(port).replace(/\/\/.*@/, "//");
       await assertFailsSilently(NativeWebSocketChannel.connect(plain, OPTIONS), "native", true);
-      // Node 20 has none.
+      // Node 20 has no WebSocket of its own.
       if (typeof globalThis.WebSocket !== "function") return;
       const socket = new WebSocket(plain, [SECRETS.protocol]);
       await assertFailsSilently(WebSocketChannel.from(socket), "from", true);
@@ -336,7 +336,7 @@ Deno.test("attack 60: no secret in a server's errors of malformed options and ch
 
 Deno.test("attack 60: no content of JSON in the errors of jsonDocument", async () => {
   const secret = SECRETS.json;
-  // The platform's own texts quote what is around the fault, each where it thinks fit.
+  // The platform's own texts quote different parts of the input around the fault.
   for (const document of [`{"token":"${secret}",}`, `{"token":${secret}}`, secret, `"${secret}`]) {
     const { client, server } = webSocketChannelPair();
     const channel = server.transform(jsonDocument);
@@ -347,7 +347,7 @@ Deno.test("attack 60: no content of JSON in the errors of jsonDocument", async (
   }
 });
 
-Deno.test("attack 60: a printed channel shows what it is", async () => {
+Deno.test("attack 60: a printed channel shows its class and state", async () => {
   const { client, server } = webSocketChannelPair({ protocol: "chat" });
   for (const print of [inspect, deno?.inspect ?? inspect, bun?.inspect ?? inspect] as Inspect[]) {
     const text = print(client);

@@ -8,7 +8,7 @@ import { nextChannel, refusalOf, requestText, upgraded, withServer } from "../se
 import { until } from "../support/turns.ts";
 import { deferred } from "../support/promises.ts";
 
-Deno.test("attack 34: a page of another host is refused, by default", async () => {
+Deno.test("attack 34: the server refuses a page of another host by default", async () => {
   await withServer({}, async (server) => {
     const host = server.url.slice("ws://".length);
     for (
@@ -40,7 +40,7 @@ Deno.test("attack 34: a page of another host is refused, by default", async () =
   });
 });
 
-Deno.test("attack 34: a list of origins, a function, or none of it", async () => {
+Deno.test("attack 34: the option origin is a list, a function, or false", async () => {
   const evil = { Origin: "https://evil.example" };
   await withServer({ origin: ["https://good.example"] }, async (server) => {
     assertEquals((await refusalOf(server, requestText(evil))).status, 403);
@@ -63,7 +63,7 @@ Deno.test("attack 34: a list of origins, a function, or none of it", async () =>
 
 const SECOND = "GET /second HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-Deno.test("attack 35: a second request behind a refused upgrade is never read", async () => {
+Deno.test("attack 35: the server never reads a second request behind a refused upgrade", async () => {
   let requests = 0;
   const onRequest = (): Response => {
     requests++;
@@ -79,7 +79,7 @@ Deno.test("attack 35: a second request behind a refused upgrade is never read", 
   assertEquals(requests, 0);
 });
 
-Deno.test("attack 35: bytes sent long after a refusal are not read as a request", async () => {
+Deno.test("attack 35: the server doesn't read bytes sent long after a refusal as a request", async () => {
   let requests = 0;
   await withServer({
     verify: () => false,
@@ -99,7 +99,7 @@ Deno.test("attack 35: bytes sent long after a refusal are not read as a request"
   assertEquals(requests, 0);
 });
 
-Deno.test("attack 36: header fields that are missing, or lists, or in other letters", async () => {
+Deno.test("attack 36: header fields that are missing, lists, or in another letter case", async () => {
   await withServer({}, async (server) => {
     const refusals: [changes: Record<string, string | null | string[]>, status: number][] = [
       [{ Upgrade: null }, 426],
@@ -145,7 +145,7 @@ Deno.test("attack 36: thousands of header fields before Upgrade are handled", as
   });
 });
 
-Deno.test("attack 37: long blanks, and names of prototypes, cost nothing and mean nothing", async () => {
+Deno.test("attack 37: long whitespace costs little time, and names of prototype members mean nothing", async () => {
   await withServer({ protocols: ["chat"] }, async (server) => {
     const blanks = " ".repeat(7000);
     const client = new RawClient(server.url);
@@ -187,14 +187,14 @@ Deno.test("attack 38: a bad key, another version, another method, another HTTP",
   });
 });
 
-Deno.test("attack 39: connections that never ask, or never finish to ask, don't stay", async () => {
+Deno.test("attack 39: the server ends connections that send no request, or never finish one", async () => {
   const clock = new ManualClock();
   await withServer({ clock, handshakeTimeout: 5000, pingInterval: 0 }, async (server) => {
     const silent = new RawClient(server.url);
     const slow = new RawClient(server.url);
     slow.socket.write("GET / HTTP/1.1\r\nHost: local");
     const open = await upgraded(server);
-    // Its request came behind theirs, so theirs were accepted.
+    // Its request came after theirs, so the server has accepted theirs.
     await until(() => clock.pending >= 1);
     clock.advance(4999);
     assertEquals([silent.hasEnded, slow.hasEnded], [false, false]);
@@ -206,13 +206,13 @@ Deno.test("attack 39: connections that never ask, or never finish to ask, don't 
   });
 });
 
-Deno.test("attack 39: those that wait for verify count as connections", async () => {
+Deno.test("attack 39: clients that wait for verify count as connections", async () => {
   const { promise: opened, resolve: open } = deferred();
   await withServer({ maxConnections: 2, verify: () => opened.then(() => true) }, async (server) => {
     const waiting = [new RawClient(server.url), new RawClient(server.url)];
     for (const client of waiting) client.request();
     let status = 0;
-    // The other two may be accepted later than the third, whose verify then has the last place.
+    // The server may accept the other two after the third, whose verify then takes the last place.
     const third = refusalOf(server, requestText()).then((answer) => status = answer.status);
     await third;
     assertEquals(status, 503);
@@ -224,7 +224,7 @@ Deno.test("attack 39: those that wait for verify count as connections", async ()
   });
 });
 
-Deno.test("attack 40: drafts older than RFC 6455 aren't spoken", async () => {
+Deno.test("attack 40: the server refuses drafts older than RFC 6455", async () => {
   await withServer({}, async (server) => {
     const draft76 = requestText({
       "Sec-WebSocket-Key": null,
@@ -236,7 +236,7 @@ Deno.test("attack 40: drafts older than RFC 6455 aren't spoken", async () => {
   });
 });
 
-Deno.test("attack 42: a client that leaves before verify answers never becomes a channel", async () => {
+Deno.test("attack 42: a client leaves before verify answers: the server creates no channel", async () => {
   await assertNoUncaught(async () => {
     const { promise: opened, resolve: open } = deferred();
     const asked = deferred();
@@ -268,7 +268,7 @@ Deno.test("attack 42: a client that leaves before verify answers never becomes a
   });
 });
 
-Deno.test("attack 42: a client that floods before it is answered is cut off", async () => {
+Deno.test("attack 42: the server disconnects a client that floods it before the answer", async () => {
   const { promise: opened, resolve: open } = deferred();
   await withServer({ verify: () => opened.then(() => true) }, async (server) => {
     const client = new RawClient(server.url);
@@ -280,7 +280,7 @@ Deno.test("attack 42: a client that floods before it is answered is cut off", as
   });
 });
 
-Deno.test("attack 47: closing ends connections of every kind, and nothing holds the process", async () => {
+Deno.test("attack 47: closing ends connections of every kind, and nothing keeps the process running", async () => {
   const { promise: opened, resolve: open } = deferred();
   const hang = (): Promise<boolean> => opened.then(() => true);
   let clients: RawClient[] = [];
@@ -293,7 +293,7 @@ Deno.test("attack 47: closing ends connections of every kind, and nothing holds 
     kept.socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
     await kept.response();
     clients = [answered, silent, waiting, kept];
-    // None of them answers, or closes by itself.
+    // None of the clients answers, or closes by itself.
     await server.close({ drainTimeout: 20 });
     assertEquals(server.channels.size, 0);
     assertEquals((await server[Symbol.asyncIterator]().next()).done, true);

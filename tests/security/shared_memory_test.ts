@@ -1,4 +1,4 @@
-/** A transport that keeps the chunks it gets may do with them as it likes: no other connection notices. */
+/** A transport that owns its chunks may transfer or change them: no other connection is affected. */
 
 import { assert, assertEquals, assertFalse } from "@std/assert";
 import { WebSocketChannel } from "../../mod.ts";
@@ -14,7 +14,7 @@ const hasNet = "process" in globalThis;
 const SIDES = ["client", "server"] as const;
 const SECRET = "the secret of another connection";
 
-/** What a transport does with a chunk that is its own. Each gives the bytes to pass on. */
+/** What a transport does with a chunk that it owns. Each function returns the bytes to pass on. */
 const TRANSPORTS: Readonly<Record<string, (chunk: Uint8Array) => Uint8Array>> = {
   "transfers it": (chunk) => structuredClone(chunk, { transfer: [chunk.buffer as ArrayBuffer] }),
   "enqueues it in a byte stream": (chunk) => {
@@ -32,7 +32,7 @@ const TRANSPORTS: Readonly<Record<string, (chunk: Uint8Array) => Uint8Array>> = 
   },
 };
 
-/** Two channels over bytes of which one end's chunks go through `keep`. */
+/** Two channels over a byte channel; `keep` processes one end's chunks. */
 function pairOver(side: "client" | "server", keep: (chunk: Uint8Array) => Uint8Array) {
   const { local, foreign } = channelPair<Uint8Array>();
   const writable = new WritableStream<Uint8Array>({
@@ -51,7 +51,7 @@ function content(message: string | Uint8Array | undefined): string | number[] | 
 for (const [name, keep] of Object.entries(TRANSPORTS)) {
   for (const side of SIDES) {
     Deno.test({
-      name: `attack 69: a transport of a ${side} ${name}: the other connections go on`,
+      name: `attack 69: a transport of a ${side} ${name}: the other connections keep working`,
       ignore: !hasNet,
       fn: async () => {
         const { own, peer } = pairOver(side, keep);
@@ -67,7 +67,7 @@ for (const [name, keep] of Object.entries(TRANSPORTS)) {
           new Uint8Array(70_000),
         ];
         for (const message of messages) {
-          // All in one turn: where connections share a buffer, their output is in the same one.
+          // All in one turn: connections that share a buffer then write to the same one.
           for (const channel of [other.own, own, client, socket]) channel.sink.add(message);
           broadcast([own, other.own, socket], "to all");
           for (const [index, channel] of [peer, other.peer, socket, client].entries()) {
@@ -82,7 +82,7 @@ for (const [name, keep] of Object.entries(TRANSPORTS)) {
   }
 }
 
-Deno.test("attack 69: the buffer of a chunk holds nothing of another connection", async () => {
+Deno.test("attack 69: the buffer of a chunk holds no bytes of another connection", async () => {
   for (const side of SIDES) {
     const chunks: Uint8Array[] = [];
     const { own, peer } = pairOver(side, (chunk) => {
@@ -96,7 +96,7 @@ Deno.test("attack 69: the buffer of a chunk holds nothing of another connection"
       other.own.sink.add(SECRET);
       for (let i = 0; i < 100; i++) assertEquals((await peer.stream.next()).value, `${i}`);
     }
-    // The messages of a turn are one chunk, and its buffer is as long.
+    // The messages of a turn are one chunk, and its buffer has the same length.
     assertEquals(chunks.length, 3);
     for (const { length, buffer } of chunks) assertEquals(buffer.byteLength, length);
     assertFalse(chunks.some(({ buffer }) => new TextDecoder().decode(buffer).includes(SECRET)));
@@ -104,7 +104,7 @@ Deno.test("attack 69: the buffer of a chunk holds nothing of another connection"
   }
 });
 
-Deno.test("attack 69: with any message, a chunk that isn't released has a buffer of its own", () => {
+Deno.test("attack 69: a chunk that isn't released has a buffer of its own, whatever the message", () => {
   const prepared = [
     new PreparedMessage("p".repeat(100)),
     new PreparedMessage(new Uint8Array(20_000)),
@@ -134,7 +134,7 @@ Deno.test("attack 69: with any message, a chunk that isn't released has a buffer
         structuredClone(buffer, { transfer: [buffer as ArrayBuffer] });
       }
     }
-    // Neither the frames that many connections send nor the buffer that they share has left.
+    // The transport took neither the shared frames nor the shared buffer.
     const again = record("server").protocol;
     for (const message of prepared) again.sendPrepared(message);
     assert(again.output.takeAll().every(({ length }) => length > 100));

@@ -1,6 +1,6 @@
 // Deno only: it starts programs, on the other runtimes as well
 
-/** Attack 57 with real time: a process that is stopped, or blocked, for longer than its deadlines. */
+/** Attack 57 with real time: a process is stopped or blocked for longer than its deadlines. */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { deadline, delay } from "@std/async";
@@ -15,7 +15,7 @@ const PROGRAM = "tests/server/programs/stalling.ts";
 /** Longer than the program's deadlines. */
 const STALL = 3000;
 
-/** A server that reads a request, and answers it when asked to. */
+/** A server that reads a request, and answers it when the test says so. */
 class LateServer {
   readonly asked: Promise<string>;
   readonly #server = createServer((socket) => this.#onSocket(socket));
@@ -95,11 +95,12 @@ async function stall(command: readonly string[], way: string): Promise<void> {
 
 for (const way of ["stopped", "blocked"]) {
   Deno.test({
-    name: `attack 57: a process that is ${way}, on Deno, Node and Bun: no healthy peer is given up`,
+    name:
+      `attack 57: a process that is ${way}, on Deno, Node and Bun: it disconnects no healthy peer`,
     ignore: Deno.build.os === "windows",
     async fn() {
       const bundle = await bundled(PROGRAM);
-      // All at once: most of the time is the stall itself.
+      // All runtimes at once, because most of the time is the stall itself.
       const runs = RUNTIMES.map(async ([runtime, command]) => {
         if (command === null) return;
         const script = runtime === "Deno" ? PROGRAM : bundle;

@@ -1,6 +1,6 @@
 /**
  * Attack 57: this process stalls for longer than a deadline (a blocked event loop, SIGSTOP, a machine that
- * sleeps). What the healthy peer sent meanwhile is read before anybody is given up.
+ * sleeps). The channel reads what the healthy peer sent meanwhile before it gives up the peer.
  */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
@@ -19,7 +19,7 @@ import { nextChannel, upgraded, withServer } from "../server/support.ts";
 import { ended, FakeBytes, rig } from "../web_socket/support.ts";
 import { deferred } from "../support/promises.ts";
 
-/** Longer than each deadline, and once hardly so. */
+/** Stalls longer than each deadline, one of them by a millisecond. */
 const STALLS = [5001, 60_000, 3_600_000];
 
 /** A Close frame with code 1000, of a server. */
@@ -42,7 +42,7 @@ Deno.test("attack 57: a stall while a channel closes: the peer's Close is read, 
   }
 });
 
-Deno.test("attack 57: a stall while only the transport's sink is broken: the peer's Close is read", async () => {
+Deno.test("attack 57: a stall while only the transport's sink has failed: the peer's Close is read", async () => {
   const { channel, bytes, clock } = rig({ closeTimeout: 5000 });
   bytes.outgoing.fail(new Error("broken"));
   await microtasks();
@@ -66,7 +66,7 @@ Deno.test("attack 57: a stall while a native channel closes: its close event is 
   }
 });
 
-Deno.test("attack 57: a stall while connecting: the server's answer is read, the channel opens", async () => {
+Deno.test("attack 57: a stall while connecting: the client reads the server's answer, the channel opens", async () => {
   for (const stall of STALLS) {
     const clock = new ManualClock();
     const bytes = new FakeBytes();
@@ -87,7 +87,7 @@ Deno.test("attack 57: a stall while connecting: the server's answer is read, the
   }
 });
 
-Deno.test("attack 57: a stall while a native socket connects: it opens", async () => {
+Deno.test("attack 57: a stall while a native socket connects: the channel opens", async () => {
   for (const stall of STALLS) {
     const clock = new ManualClock();
     const socket = new FakeWebSocket(0);
@@ -100,14 +100,14 @@ Deno.test("attack 57: a stall while a native socket connects: it opens", async (
   }
 });
 
-Deno.test("attack 57: a stall while a platform's upgrade is decided: it is accepted", async () => {
+Deno.test("attack 57: a stall during the decision about a platform's upgrade: the upgrade is accepted", async () => {
   const clock = new ManualClock();
   const asked = deferred();
   const settings = checkPlatformOptions({
     verify: () => asked.promise.then(() => true),
     handshakeTimeout: 5000,
   }, []);
-  // Not every platform lets all of these fields be set.
+  // Some platforms don't allow setting all of these fields.
   const request = {
     url: "http://a.example/",
     method: "GET",
@@ -131,13 +131,14 @@ Deno.test("attack 57: a stall while a platform's upgrade is decided: it is accep
   assertEquals(clock.pending, 0);
 });
 
-/** Waits until a number of timers run. */
+/** Waits until a number of timers are pending. */
 async function timers(clock: ManualClock, count: number): Promise<void> {
   await until(() => clock.pending >= count);
 }
 
 Deno.test({
-  name: "attack 57: a stall of a server: connections that haven't asked, and decisions, go on",
+  name:
+    "attack 57: a stall of a server: connections without a request yet, and decisions, continue",
   fn: async () => {
     const clock = new ManualClock();
     const asked = deferred();
@@ -151,7 +152,7 @@ Deno.test({
     const times = { handshakeTimeout: 5000, pingInterval: 0 };
     await withServer({ clock, verify, ...times }, async (server) => {
       const silent = new RawClient(server.url);
-      // Bun accepts one that says nothing only after a while.
+      // Bun accepts a connection without data only after a while.
       await timers(clock, 1);
       const waiting = new RawClient(server.url);
       waiting.request("/wait");
@@ -173,7 +174,7 @@ Deno.test("attack 57: a stall of a server that drains: its clients close in an o
     const client = await upgraded(server);
     const channel = await nextChannel(server);
     const closed = server.close({ code: 1001, drainTimeout: 1000 });
-    // Its Close is out.
+    // The server has sent its Close.
     await client.hex(4);
     clock.stall(60_000);
     client.send(8, Uint8Array.of(0x03, 0xe9));
@@ -200,7 +201,7 @@ Deno.test("attack 57: a stall does not count a receiver as slow, under any polic
       clock.stall(60_000);
       await microtasks();
       assertEquals(channel.state, "open", `${slow}, ${before}`);
-      // All that went out meanwhile is reported in the next turn.
+      // The next turn reports everything that was sent meanwhile.
       bytes.drain();
       await microtasks();
       await turn();

@@ -1,17 +1,17 @@
-/** What the tests of costly frames share. */
+/** Helpers for the tests of costly frames. */
 
 import { channelPair } from "../../src/stream_channel/channel_pair.ts";
 import type { StreamChannel } from "../../src/stream_channel/stream_channel.ts";
 import { WebSocketChannel } from "../../src/web_socket_channel.ts";
 import { TurnCounter } from "../support/turns.ts";
 
-/** A client's channel whose server is the test. */
+/** A client's channel; the test plays its server. */
 export interface Attacked {
   readonly channel: WebSocketChannel;
   readonly peer: StreamChannel<Uint8Array>;
   /** Counts the messages of each turn. */
   readonly counter: TurnCounter;
-  /** What has arrived, `"done"` included. */
+  /** The received messages, with `"done"` at the end. */
   readonly log: unknown[];
 }
 
@@ -28,7 +28,7 @@ export function attacked(options: { maxMessageSize?: number; extensions?: string
   return { channel, peer, counter, log };
 }
 
-/** Ends it. */
+/** Ends the channel. */
 export async function over(it: Attacked): Promise<void> {
   it.channel.terminate();
   await it.channel.closed;

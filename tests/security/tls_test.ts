@@ -1,4 +1,4 @@
-/** TLS settings that restrict: each reaches `node:tls` and works, or it is an error. */
+/** Restricting TLS settings: each reaches `node:tls` and takes effect, or is an error. */
 
 import { assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
 import { createPrivateKey } from "node:crypto";
@@ -25,7 +25,7 @@ async function withTls(
   await withAll([echo, peer], (_echo, it) => body(it, `wss://localhost:${peer.port}`));
 }
 
-/** Expects the platform to refuse, or this package where the platform would ignore the setting. */
+/** Expects the platform to refuse, or this package if the platform would ignore the setting. */
 async function assertRefused(url: string, tls: TlsOptions, ignoredBy?: string[]): Promise<void> {
   const error = await failure(url, { tls });
   if (ignoredBy?.includes(platform()) === true) return assertInstanceOf(error, UnsupportedError);
@@ -52,14 +52,14 @@ Deno.test("attack 54: pinning: checkServerIdentity sees the certificate, and dec
     const [hostname, certificate] = seen[0] ?? [];
     assertEquals(hostname, "localhost");
     assertEquals((certificate?.raw.length ?? 0) > 100, true);
-    // Nothing was asked of the server that was refused.
+    // The client sent no request to the refused server.
     assertEquals(peer.seen.filter(({ client }) => client !== null), []);
     await assertReaches(url, { tls: pin(certificate?.fingerprint256 ?? "") });
     assertEquals(seen.length, 2);
   });
 });
 
-Deno.test("attack 54: pinning: what isn't undefined refuses, and what is thrown ends no process", async () => {
+Deno.test("attack 54: pinning: any result but undefined refuses, and an exception ends no process", async () => {
   await assertNoUncaught(async () => {
     await withTls(local, async (_peer, url) => {
       const answers: (() => unknown)[] = [
@@ -97,7 +97,7 @@ Deno.test("attack 54: pinning: an untrusted certificate is refused, with any res
   });
 });
 
-Deno.test("attack 54: the versions of TLS", async () => {
+Deno.test("attack 54: the TLS version settings restrict the connection", async () => {
   await withTls({ ...local, maxVersion: "TLSv1.2" }, async (_peer, url) => {
     await assertRefused(url, { ca, minVersion: "TLSv1.3" });
     await assertReaches(url, { tls: { ca, minVersion: "TLSv1.2" } });
@@ -126,7 +126,7 @@ Deno.test("attack 54: ciphers, curves and signature algorithms restrict, or are 
   });
 });
 
-Deno.test("attack 54: what this platform ignores is an UnsupportedError, before anything is opened", async () => {
+Deno.test("attack 54: a setting that this platform ignores is an UnsupportedError, before any connection", async () => {
   const ignored: Record<string, readonly TlsOptions[]> = {
     deno: [
       { ciphers: "ECDHE-ECDSA-AES128-GCM-SHA256" },
@@ -144,7 +144,7 @@ Deno.test("attack 54: what this platform ignores is an UnsupportedError, before 
   });
 });
 
-Deno.test("attack 54: a revoked certificate", async () => {
+Deno.test("attack 54: the client refuses a revoked certificate", async () => {
   const crl = createRevocationList(authority, [local]);
   await withTls(local, async (_peer, url) => {
     await assertRefused(url, { ca, crl }, ["deno"]);
@@ -154,14 +154,14 @@ Deno.test("attack 54: a revoked certificate", async () => {
   });
 });
 
-Deno.test("attack 54: application protocols of one's own are offered", async () => {
+Deno.test("attack 54: the client offers the user's own application protocols", async () => {
   await withTls({ ...local, ALPNProtocols: ["mine"] }, async (peer, url) => {
     await assertReaches(url, { tls: { ca, ALPNProtocols: ["mine"] } });
     assertEquals(peer.seen[0]?.alpn, "mine");
   });
 });
 
-Deno.test("attack 54: a client certificate as PKCS #12, and an encrypted key", async () => {
+Deno.test("attack 54: the client sends a certificate from PKCS #12, and reads an encrypted key", async () => {
   const asking = {
     ...local,
     ca: [ca, ARCHIVE_AUTHORITY],
@@ -187,7 +187,7 @@ Deno.test("attack 54: a client certificate as PKCS #12, and an encrypted key", a
   });
 });
 
-Deno.test("attack 54: settings that node:tls would ignore beside others are a TypeError", () => {
+Deno.test("attack 54: settings that node:tls would ignore in combination are a TypeError", () => {
   const contradictions: TlsOptions[] = [
     { rejectUnauthorized: false, checkServerIdentity: () => new Error("pinned") },
     { secureContext: {}, ca },
@@ -203,7 +203,7 @@ Deno.test("attack 54: settings that node:tls would ignore beside others are a Ty
   }
 });
 
-// The server.
+// The server's settings.
 
 async function withServer(
   tls: ServerTlsOptions,
@@ -254,7 +254,7 @@ Deno.test("attack 54: a server's TLS: versions, PKCS #12, revoked clients", asyn
   });
 });
 
-Deno.test("attack 54: a server's TLS: what is wrong, missing or ignored is an error", async () => {
+Deno.test("attack 54: a server's TLS: a wrong, missing or ignored setting is an error", async () => {
   const wrong: [unknown, string][] = [
     [{ ...local, minversion: "TLSv1.3" }, "tls.minversion: there is no such option"],
     [{ ...local, minVersion: "TLSv1.4" }, "tls.minVersion: it must be"],

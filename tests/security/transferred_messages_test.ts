@@ -1,4 +1,4 @@
-/** A listener that transfers a received message takes with it what came behind the message. */
+/** A listener that transfers a received message also takes the bytes that arrived after it in the same chunk. */
 
 import { assert, assertEquals } from "@std/assert";
 import { WebSocketServer } from "../../src/server/mod.ts";
@@ -25,14 +25,14 @@ function transfer(message: string | Uint8Array): void {
   }
 }
 
-Deno.test("attack 70: a message is transferred, and others are behind it: the channel closes, nothing is forged", async () => {
+Deno.test("attack 70: a message is transferred with others behind it: the channel closes, no message is forged", async () => {
   const { server, client, guest } = await serveOne();
   const got: unknown[] = [];
   guest.stream.listen((message: string | Uint8Array) => {
     got.push(typeof message === "string" ? message : message.length);
     transfer(message);
   });
-  // What looks like a frame is the end of a payload whose beginning is lost.
+  // These bytes look like a frame, but are the end of a payload whose beginning is lost.
   const forged = text("forged");
   const whole = text(`says ${"x".repeat(forged.length)}`);
   const at = whole.length - forged.length;
@@ -46,7 +46,7 @@ Deno.test("attack 70: a message is transferred, and others are behind it: the ch
   await server.close({ drainTimeout: 0 });
 });
 
-Deno.test("a message that is the last of its chunk may be transferred", async () => {
+Deno.test("a listener may transfer the last message of a chunk", async () => {
   const { server, client, guest } = await serveOne();
   const got: unknown[] = [];
   let more = (): void => {};

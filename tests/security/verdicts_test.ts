@@ -1,4 +1,4 @@
-/** Attack 49: what `verify` may answer is checked as a whole before anything is written. */
+/** Attack 49: the server checks the whole answer of `verify` before it writes anything. */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import type { ServerOptions } from "../../src/server/mod.ts";
@@ -7,7 +7,7 @@ import { requestText } from "../server/support.ts";
 import { RawClient } from "../support/recipe_clients.ts";
 import { assertNoUncaught } from "../support/unhandled.ts";
 
-/** Answers that are no refusal, and the word that the error must have. */
+/** Answers that are no refusal, and the word that the error must contain. */
 const MISTAKES: readonly (readonly [answer: () => unknown, word: string])[] = [
   [() => new Response("no", { status: 401 }), "a Response"],
   [() => ({ status: 403, body: null }), "body"],
@@ -29,7 +29,7 @@ const MISTAKES: readonly (readonly [answer: () => unknown, word: string])[] = [
   [() => "yes", "verify"],
 ];
 
-testEntries("attack 49: an answer of verify that is no refusal is a 500", async (entry) => {
+testEntries("attack 49: an answer of verify that is no refusal causes a 500", async (entry) => {
   for (const [mistake, word] of MISTAKES) {
     for (const answer of [mistake, () => Promise.resolve(mistake())]) {
       const reports: [where: string, error: unknown][] = [];
@@ -57,7 +57,7 @@ testEntries("attack 49: an answer of verify that is no refusal is a 500", async 
   }
 });
 
-testEntries("a refusal of verify goes out as it is given", async (entry) => {
+testEntries("the server sends a refusal of verify unchanged", async (entry) => {
   const options: ServerOptions = {
     verify: () => ({
       status: 401,
@@ -71,7 +71,7 @@ testEntries("a refusal of verify goes out as it is given", async (entry) => {
     client.socket.write(requestText());
     const head = await client.response();
     assertStringIncludes(head, " 401 ");
-    // Deno.serve and Bun.serve send the usual reason phrase of a status.
+    // Deno.serve and Bun.serve send the standard reason phrase of a status.
     // HTTP/2 has no reason phrase.
     if (entry.isOwn && entry.name !== "acceptStreams") assertStringIncludes(head, " Who Are You");
     assertStringIncludes(head.toLowerCase(), "www-authenticate: basic");

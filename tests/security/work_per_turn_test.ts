@@ -1,4 +1,4 @@
-/** What a peer's frames may cost in one turn of the event loop: no connection holds up the others. */
+/** The cost of a peer's frames in one turn of the event loop: no connection delays the others. */
 
 import { assert, assertEquals, assertLess } from "@std/assert";
 import { channelPair } from "../../src/stream_channel/channel_pair.ts";
@@ -12,12 +12,12 @@ import { type Attacked, attacked, over } from "./support.ts";
 
 const CHUNK = 64 * 1024;
 
-/** As a socket would deliver it. */
+/** Delivers bytes in chunks as a socket would. */
 function* chunksOf(bytes: Uint8Array): Generator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += CHUNK) yield bytes.slice(at, at + CHUNK);
 }
 
-/** So many small messages, the first of which is 0. */
+/** `count` small messages, numbered from 0. */
 function numbered(count: number): Uint8Array {
   return joined(Array.from({ length: count }, (_, i) => frame({ opcode: 1, payload: `${i}` })));
 }
@@ -27,12 +27,12 @@ const ALL: string[] = Array.from({ length: COUNT }, (_, i) => `${i}`);
 
 const NUMBERED: Uint8Array = numbered(COUNT);
 
-/** Comparing so many one by one takes long. */
+/** Compares all at once, because comparing one by one is slow. */
 function assertSame(log: readonly unknown[], expected: readonly unknown[]): void {
   if (log.join() !== expected.join()) assertEquals(log, expected);
 }
 
-Deno.test("attack 55: many tiny messages come in many turns, each of them, in order", async () => {
+Deno.test("attack 55: many tiny messages are delivered over many turns, complete and in order", async () => {
   const it = attacked();
   it.peer.sink.add(NUMBERED.slice());
   const { turns, most } = await it.counter.until(() => it.log.length === COUNT);
@@ -42,7 +42,7 @@ Deno.test("attack 55: many tiny messages come in many turns, each of them, in or
   await over(it);
 });
 
-Deno.test("attack 55: many Pings are answered in many turns", async () => {
+Deno.test("attack 55: many Pings are answered over many turns", async () => {
   const it = attacked();
   const pings = joined(Array.from({ length: 20_000 }, () => frame({ opcode: 9, payload: "?" })));
   it.peer.sink.add(joined([pings, frame({ opcode: 1, payload: "behind" })]));
@@ -52,7 +52,7 @@ Deno.test("attack 55: many Pings are answered in many turns", async () => {
   await over(it);
 });
 
-Deno.test("attack 55: many fragments are joined in many turns", async () => {
+Deno.test("attack 55: many fragments are joined over many turns", async () => {
   const it = attacked();
   const parts = Array.from({ length: COUNT }, () => frame({ opcode: 0, fin: false, payload: "x" }));
   const wire = joined([frame({ opcode: 1, fin: false }), ...parts, frame({ opcode: 0 })]);
@@ -67,7 +67,7 @@ Deno.test("attack 55: many fragments are joined in many turns", async () => {
 const MIB = 1024 * 1024;
 
 for (const [name, text] of [["ASCII", "abcdefgh"], ["mixed", "aä€😀"], ["CJK", "漢字"]] as const) {
-  Deno.test(`attack 55: a large text, ${name}, is decoded in many turns, and is whole`, async () => {
+  Deno.test(`attack 55: a large text, ${name}, is decoded over many turns, and arrives whole`, async () => {
     const it = attacked();
     const whole = text.repeat(10 * MIB / utf8(text).length + 1);
     const payload = utf8(whole);
@@ -92,7 +92,7 @@ for (const [name, text] of [["ASCII", "abcdefgh"], ["mixed", "aä€😀"], ["CJ
   });
 }
 
-Deno.test("attack 55: a large text that isn't UTF-8 fails with 1007 where it breaks, and later", async () => {
+Deno.test("attack 55: a large text that isn't UTF-8 fails with 1007, wherever the invalid byte is", async () => {
   for (const at of [0, 3 * MIB, 5 * MIB - 1]) {
     const it = attacked();
     const payload = new Uint8Array(5 * MIB).fill(97);
@@ -109,7 +109,7 @@ async function closedBy(it: Attacked): ReturnType<() => WebSocketChannel["closed
   return await it.channel.closed;
 }
 
-Deno.test("attack 55: a message of another connection doesn't wait for what is put off", async () => {
+Deno.test("attack 55: a message of another connection doesn't wait for postponed work", async () => {
   const loaded = attacked();
   const other = attacked();
   loaded.peer.sink.add(NUMBERED.slice());
@@ -122,7 +122,7 @@ Deno.test("attack 55: a message of another connection doesn't wait for what is p
   await over(other);
 });
 
-Deno.test("attack 55: many such connections go on alternately", async () => {
+Deno.test("attack 55: many such connections take turns", async () => {
   const all = Array.from({ length: 6 }, () => attacked());
   for (const { peer } of all) peer.sink.add(NUMBERED.slice());
   const first = all[0] as Attacked;
@@ -136,7 +136,7 @@ Deno.test("attack 55: many such connections go on alternately", async () => {
   }
 });
 
-Deno.test("attack 55: a Close behind what is put off is handled after it", async () => {
+Deno.test("attack 55: a Close behind postponed work is handled after it", async () => {
   const it = attacked();
   it.peer.sink.add(joined([NUMBERED, frame({ opcode: 8, payload: closePayload(4321) })]));
   await turn();
@@ -147,7 +147,7 @@ Deno.test("attack 55: a Close behind what is put off is handled after it", async
   assertEquals([code, wasClean], [4321, true]);
 });
 
-Deno.test("attack 55: a loss behind what is put off is handled after it", async () => {
+Deno.test("attack 55: a loss behind postponed work is handled after it", async () => {
   for (const end of ["close", "fail"] as const) {
     const bytes = new FakeBytes();
     const { channel } = rig({ bytes });
@@ -166,7 +166,7 @@ Deno.test("attack 55: a loss behind what is put off is handled after it", async 
   }
 });
 
-Deno.test("attack 55: terminate drops what is put off", async () => {
+Deno.test("attack 55: terminate drops postponed work", async () => {
   const it = attacked();
   it.peer.sink.add(NUMBERED.slice());
   it.channel.terminate();
@@ -176,7 +176,7 @@ Deno.test("attack 55: terminate drops what is put off", async () => {
   assertSame(it.log, [...ALL.slice(0, before), "done"]);
 });
 
-Deno.test("attack 55: after close() what is put off is dropped, and the peer's Close is seen", async () => {
+Deno.test("attack 55: after close() postponed work is dropped, and the channel notices the peer's Close", async () => {
   const it = attacked();
   it.peer.sink.add(joined([NUMBERED, frame({ opcode: 8, payload: closePayload(1000) })]));
   const count = it.log.length;
@@ -188,7 +188,7 @@ Deno.test("attack 55: after close() what is put off is dropped, and the peer's C
   await closed;
 });
 
-Deno.test("attack 55: a reader that pauses in the midst of it loses nothing", async () => {
+Deno.test("attack 55: a reader that pauses during postponed work loses nothing", async () => {
   const { local, foreign: peer } = channelPair<Uint8Array>({ sync: true });
   const channel = WebSocketChannel.over(local, { side: "client" });
   const counter = new TurnCounter();
@@ -207,7 +207,7 @@ Deno.test("attack 55: a reader that pauses in the midst of it loses nothing", as
   await channel.closed;
 });
 
-Deno.test("attack 55: a peer whose Pong is among what is put off counts as alive", async () => {
+Deno.test("attack 55: a peer whose Pong is in the postponed work counts as alive", async () => {
   const bytes = new FakeBytes();
   const { channel, clock } = rig({ bytes, pingInterval: 1000, pingTimeout: 500 });
   const counter = new TurnCounter();
@@ -215,7 +215,7 @@ Deno.test("attack 55: a peer whose Pong is among what is put off counts as alive
   channel.stream.listen(() => count++);
   bytes.receive(NUMBERED.slice());
   assertLess(count, COUNT);
-  // What tells that the peer lives can't be read before the next turn.
+  // The Pong can't be read before the next turn.
   clock.advance(10_000);
   assertEquals(channel.state, "open");
   await counter.until(() => count === COUNT);

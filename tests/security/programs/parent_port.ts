@@ -1,4 +1,4 @@
-/** A worker thread whose channel over `parentPort` ends, while others still use the port. */
+/** A worker thread whose channel over `parentPort` ends while other code still uses the port. */
 
 import process from "node:process";
 import { isMainThread, parentPort, Worker } from "node:worker_threads";
