@@ -866,7 +866,7 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
   },
   "Cannot open a channel: this is not a worker, it has no postMessage to another end": elsewhere(
     "stream_channel/ports_test.ts",
-    "no worker",
+    "self outside a worker",
   ),
   "Cannot open a channel: the value is not a port, it has no …": () =>
     new MessagePortChannel(wrong({ postMessage: () => {} })),

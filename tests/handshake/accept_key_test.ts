@@ -6,19 +6,19 @@ import { hex } from "../support/bytes.ts";
 import { seededRandom } from "../support/random.ts";
 import { bytes as latin1 } from "./support.ts";
 
-Deno.test("S98 signKey: the RFC's key and Dart's", () => {
+Deno.test("S98 signKey: it signs the RFC's key and Dart's", () => {
   assertEquals(signKey("dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
   assertEquals(signKey("x3JJHMbDL1EzLkh9GBhXDw=="), "HSmrc0sMlYUkAGmm5OPpG2HaGWk=");
 });
 
-Deno.test("S98 signKey: the key is taken as its code units, one byte each", () => {
+Deno.test("S98 signKey: it uses the key's code units as bytes", () => {
   const text = "é258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
   const bytes = Uint8Array.from(text, (it) => it.charCodeAt(0));
   assertEquals(signKey("é"), createHash("sha1").update(bytes).digest("base64"));
   assertEquals(signKey("\u{1e9}"), signKey("é"));
 });
 
-Deno.test("SHA-1: the vectors of FIPS 180 and RFC 3174", () => {
+Deno.test("SHA-1: it passes the vectors of FIPS 180 and RFC 3174", () => {
   const vectors: [string, string][] = [
     ["", "da39a3ee5e6b4b0d3255bfef95601890afd80709"],
     ["abc", "a9993e364706816aba3e25717850c26c9cd0d89d"],

@@ -33,7 +33,7 @@ Deno.test("The request has the form of RFC 6455 §4.1", () => {
   assertEquals(handshake.compression, null);
 });
 
-Deno.test("The request asks for what the options say", () => {
+Deno.test("The request contains what the options specify", () => {
   const lines = requestLines("wss://example.com:8443", {
     protocols: ["v2", "v1"],
     headers: [["Cookie", "a=b"], ["X", "1"], ["X", "2"], ["Authorization", "Bearer t"]],
@@ -56,7 +56,7 @@ Deno.test("The request asks for what the options say", () => {
   ]);
 });
 
-Deno.test("Host has the port where it isn't the scheme's, and brackets for IPv6", () => {
+Deno.test("Host contains a port other than the scheme's default, and brackets for IPv6", () => {
   const cases: [string, string][] = [
     ["ws://example.com:80/", "example.com"],
     ["ws://example.com:443/", "example.com:443"],
@@ -71,7 +71,7 @@ Deno.test("Host has the port where it isn't the scheme's, and brackets for IPv6"
   for (const [url, host] of cases) assertEquals(hostOf(url), `Host: ${host}`, url);
 });
 
-Deno.test("A user may give Host and Origin as headers", () => {
+Deno.test("A user may set Host and Origin as headers", () => {
   const lines = requestLines("ws://127.0.0.1/", {
     headers: new Map([["hOST", "virtual.example"], ["origin", "null"]]),
   });
@@ -79,7 +79,7 @@ Deno.test("A user may give Host and Origin as headers", () => {
   assertEquals(lines, expected);
 });
 
-Deno.test("A User-Agent is sent where there is one and the user gives none", () => {
+Deno.test("A default User-Agent is sent unless the user sets one", () => {
   const sent = (options: ClientHandshakeOptions): string[] =>
     requestLines("ws://a/", options).filter((it) => /^user-agent:/i.test(it));
   assertEquals(sent({}), []);
@@ -93,7 +93,7 @@ Deno.test("Headers that can be read only once are sent", () => {
   assertEquals(requestLines("ws://a/", { headers }).includes("X: 1"), true);
 });
 
-Deno.test("Malformed arguments are refused", () => {
+Deno.test("Malformed arguments are rejected", () => {
   const start = (options: ClientHandshakeOptions): unknown => requestLines("ws://a/", options);
   assertThrows(() => start({ protocols: ["a\r\nb: c"] }), TypeError);
   assertThrows(() => start({ origin: "a\r\nb: c" }), TypeError);
@@ -109,7 +109,7 @@ function check(response: ResponseHead, options: ClientHandshakeOptions = {}): un
   return checkResponse(startClientHandshake(new URL("ws://a/"), NONCE, options), response);
 }
 
-Deno.test("A correct answer is accepted", () => {
+Deno.test("A correct response is accepted", () => {
   const nothing = { protocol: null, extensions: "", deflate: null };
   assertEquals(check(responseHead()), nothing);
   assertEquals(check(responseHead({ Upgrade: "WebSocket", Connection: "x, UPGRADE" })), nothing);
@@ -117,7 +117,7 @@ Deno.test("A correct answer is accepted", () => {
   assertEquals(check(responseHead({}, { statusText: "" })), nothing);
 });
 
-Deno.test("An answer says what was agreed", () => {
+Deno.test("An accepted response has the agreed subprotocol and extensions", () => {
   const agreed = check(
     responseHead({
       "Sec-WebSocket-Protocol": "v1",
@@ -137,13 +137,13 @@ Deno.test("An answer says what was agreed", () => {
   });
 });
 
-Deno.test("G30 another status than 101 is a refusal", () => {
+Deno.test("G30 a status other than 101 is a refusal", () => {
   for (const status of [200, 204, 301, 400, 401, 404, 426, 503, 999]) {
     assertFailures("bad-status", [[`${status}`, () => check(responseHead({}, { status }))]]);
   }
 });
 
-Deno.test("A refusal says what was answered, that it is a page, and what a proxy means by it", () => {
+Deno.test("A refusal names the response's status, an HTML body, and the probable fault of a proxy", () => {
   const refused = (status: number, statusText: string, type: string | null = null): string =>
     failureMessage(() => check(responseHead({ "Content-Type": type }, { status, statusText })));
   assertEquals(refused(404, "Not Found"), "the server answered 404 Not Found");
@@ -177,7 +177,7 @@ Deno.test("A refusal says what was answered, that it is a page, and what a proxy
   );
 });
 
-Deno.test("An empty subprotocol or extension in an answer counts as none chosen", () => {
+Deno.test("An empty subprotocol or extension in a response counts as none", () => {
   const NOTHING = { protocol: null, extensions: "", deflate: null };
   const empty = { "Sec-WebSocket-Protocol": "", "Sec-WebSocket-Extensions": "" };
   for (const compression of [null, {}]) {
@@ -189,7 +189,7 @@ Deno.test("An empty subprotocol or extension in an answer counts as none chosen"
   );
 });
 
-Deno.test("G29 G30 a wrong answer fails the handshake, and the reason names what is wrong", () => {
+Deno.test("G29 G30 a wrong response fails the handshake, and the reason names the fault", () => {
   const accept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
   assertFailures("bad-version", [["1.0", () => check(responseHead({}, { version: "1.0" }))]]);
   const changes: [Parameters<typeof assertFailures>[0], string, (string | null)[]][] = [
@@ -224,7 +224,7 @@ Deno.test("G29 G30 a wrong answer fails the handshake, and the reason names what
   }
 });
 
-Deno.test("The message of a failed handshake names the header, and shows no value", () => {
+Deno.test("The message of a failed handshake names the header, and contains no value", () => {
   const message = (value: string | null): string =>
     failureMessage(() => check(responseHead({ Upgrade: value })));
   assertEquals(message(null), "the answer's Upgrade is missing");
@@ -237,7 +237,7 @@ Deno.test("The message of a failed handshake names the header, and shows no valu
   );
 });
 
-Deno.test("The message of a subprotocol that doesn't fit says what the server chose", () => {
+Deno.test("The message about a wrong subprotocol says whether the server chose none or one that was not offered", () => {
   const message = (value: string | null, protocols: string[]): string =>
     failureMessage(() => check(responseHead({ "Sec-WebSocket-Protocol": value }), { protocols }));
   assertEquals(

@@ -49,7 +49,7 @@ Deno.test("extended CONNECT: the request has the form of RFC 8441 §5", () => {
   }
 });
 
-Deno.test("extended CONNECT: the request asks for what the options say, with names in lower case", () => {
+Deno.test("extended CONNECT: the request contains what the options specify, with lower-case names", () => {
   const { fields, protocols, compression } = startConnectHandshake(new URL("ws://example.com"), {
     protocols: ["v2", "v1"],
     headers: [["Host", "other.test"], ["Cookie", "a=b"], ["X-One", "1"], ["X-One", "2"]],
@@ -71,7 +71,7 @@ Deno.test("extended CONNECT: the request asks for what the options say, with nam
   assertEquals([protocols, compression], [["v2", "v1"], {}]);
 });
 
-Deno.test("extended CONNECT: a field about a connection, or one that can't be sent, throws", () => {
+Deno.test("extended CONNECT: a connection-specific field, or one that cannot be sent, throws", () => {
   for (const name of ["Keep-Alive", "Proxy-Connection", "HTTP2-Settings"]) {
     assertThrows(
       () => requestFields("ws://example.com", { headers: [[name, "1"]] }),
@@ -82,7 +82,7 @@ Deno.test("extended CONNECT: a field about a connection, or one that can't be se
   assertThrows(() => requestFields("ws://example.com", { headers: [["a b", "1"]] }), TypeError);
 });
 
-Deno.test("extended CONNECT: an answer of 2xx agrees, anything else refuses", () => {
+Deno.test("extended CONNECT: a 2xx response accepts, and any other refuses", () => {
   const offer = { protocols: ["chat"], compression: {} };
   const fields = {
     "sec-websocket-protocol": "chat",
@@ -118,7 +118,7 @@ Deno.test("extended CONNECT: a correct request is accepted, without a key", () =
   assertEquals([accept, protocol], ["", "chat"]);
 });
 
-Deno.test("extended CONNECT: a request for anything else is refused with the status that says why", () => {
+Deno.test("extended CONNECT: any other request is refused with a status that gives the reason", () => {
   const statusOf = (fields: Fields, more?: Partial<RequestHead>): number | undefined =>
     checkRequest(connectHead(fields, more)).refusal?.status;
   const refused: [number, Fields, Partial<RequestHead>?][] = [
@@ -141,7 +141,7 @@ Deno.test("extended CONNECT: a request for anything else is refused with the sta
   assertEquals(refusal?.headers.some(([name]) => name === "Sec-WebSocket-Version"), true);
 });
 
-Deno.test("extended CONNECT: another :scheme than http or https, or none, is a 400", () => {
+Deno.test("extended CONNECT: a :scheme other than http or https, or none, is a 400", () => {
   for (const scheme of ["http", "https"]) {
     assertEquals(checkRequest(connectHead({}, { scheme })).refusal, null);
   }

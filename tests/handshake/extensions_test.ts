@@ -27,7 +27,7 @@ Deno.test("Extensions are read with their parameters, in order", () => {
   for (const [text, expected] of cases) assertEquals(parseExtensions(text), expected, text);
 });
 
-Deno.test("Malformed extensions are refused", () => {
+Deno.test("Malformed extensions are rejected", () => {
   const texts = [
     "",
     " ",

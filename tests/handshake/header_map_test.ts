@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertFalse } from "@std/assert";
 import { HeaderMap, splitList, trim } from "../../src/handshake/header_map.ts";
 
-Deno.test("trim takes spaces and tabs away, and nothing else", () => {
+Deno.test("trim removes spaces and tabs, and nothing else", () => {
   assertEquals(trim(" \t a b\t "), "a b");
   assertEquals(trim("a"), "a");
   assertEquals(trim(" \t "), "");
@@ -35,7 +35,7 @@ Deno.test("A HeaderMap finds a word in lists over several lines", () => {
   assertFalse(headers.lists("upgrade", "websocket"));
 });
 
-Deno.test("A HeaderMap takes the names of an object's own members as any other", () => {
+Deno.test("A HeaderMap treats the names of an object's own members like any other name", () => {
   for (const name of ["__proto__", "constructor", "toString", "hasOwnProperty"]) {
     const empty = new HeaderMap();
     assertFalse(empty.has(name));
@@ -44,19 +44,19 @@ Deno.test("A HeaderMap takes the names of an object's own members as any other",
   }
 });
 
-Deno.test("A map of names and values alternately: a name without a value doesn't count", () => {
+Deno.test("A map of alternating names and values ignores a name without a value", () => {
   const map = HeaderMap.ofRaw(["A", "1", "b", "2", "a", "3", "c"]);
   assertEquals([map.get("a"), map.get("B"), map.get("c")], ["1, 3", "2", null]);
 });
 
-Deno.test("header map: of a list, in which a name without a value doesn't count", () => {
+Deno.test("header map: a list of pairs may contain a name without a value, which is ignored", () => {
   for (const raw of [["A", "1", "b", "2"], ["A", "1", "b", "2", "C"]]) {
     assertEquals([...HeaderMap.ofRaw(raw)], [["a", "1"], ["b", "2"]]);
     assertEquals(HeaderMap.ofRaw(raw).get("B"), "2");
   }
 });
 
-Deno.test("header map: of a list, blanks and tabs around a value aren't a part of it", () => {
+Deno.test("header map: in a list, spaces and tabs around a value are removed", () => {
   const map = HeaderMap.ofRaw(["Upgrade", " \t websocket \t", "X", "\t", "Y", "a \t b"]);
   assertEquals([...map], [["upgrade", "websocket"], ["x", ""], ["y", "a \t b"]]);
 });

@@ -54,7 +54,7 @@ function readResponse(head: string): unknown {
   return parsed && plain(parsed);
 }
 
-Deno.test("A request's head is the same with any split, and the bytes behind it are kept", () => {
+Deno.test("A request's head is the same with any split, and the bytes after it are kept", () => {
   for (const rest of ["", BEHIND]) {
     for (const chunks of splits(bytes(REQUEST + rest))) {
       const parsed = feed(new RequestParser(), chunks);
@@ -63,7 +63,7 @@ Deno.test("A request's head is the same with any split, and the bytes behind it 
   }
 });
 
-Deno.test("A response's head is the same with any split, and the bytes behind it are kept", () => {
+Deno.test("A response's head is the same with any split, and the bytes after it are kept", () => {
   for (const interim of ["", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103\r\nLink: a\r\n\r\n"]) {
     for (const rest of ["", BEHIND]) {
       for (const chunks of splits(bytes(interim + RESPONSE + rest))) {
@@ -74,21 +74,21 @@ Deno.test("A response's head is the same with any split, and the bytes behind it
   }
 });
 
-Deno.test("A head that isn't complete gives nothing", () => {
+Deno.test("A parser returns null for an incomplete head", () => {
   const data = bytes(REQUEST);
   for (let i = 0; i < data.length; i++) {
     assertEquals(new RequestParser().push(data.subarray(0, i)), null);
   }
 });
 
-Deno.test("What is behind a head is a view of the last chunk", () => {
+Deno.test("The bytes after a head are a view of the last chunk", () => {
   const chunk = bytes(RESPONSE + "rest");
   const parsed = new ResponseParser().push(chunk);
   assertEquals(parsed?.rest.buffer, chunk.buffer);
   assertEquals(parsed?.rest.byteOffset, RESPONSE.length);
 });
 
-Deno.test("A head without header lines is a head", () => {
+Deno.test("A head without header lines is valid", () => {
   assertEquals(readRequest("GET / HTTP/1.0\r\n\r\n"), {
     method: "GET",
     target: "/",
@@ -116,7 +116,7 @@ Deno.test("A status line may have any reason phrase, or none", () => {
   }
 });
 
-Deno.test("A malformed request line is refused", () => {
+Deno.test("A malformed request line is rejected", () => {
   const lines = [
     "",
     "GET",
@@ -141,7 +141,7 @@ Deno.test("A malformed request line is refused", () => {
   assertFailures("bad-start-line", bodies);
 });
 
-Deno.test("A malformed status line is refused", () => {
+Deno.test("A malformed status line is rejected", () => {
   const lines = [
     "",
     "HTTP/1.1",
@@ -164,7 +164,7 @@ Deno.test("A malformed status line is refused", () => {
   assertFailures("bad-start-line", bodies);
 });
 
-Deno.test("A malformed header line is refused", () => {
+Deno.test("A malformed header line is rejected", () => {
   const lines = [
     "A",
     ": a",
@@ -190,7 +190,7 @@ Deno.test("A malformed header line is refused", () => {
   assertFailures("bad-header", bodies);
 });
 
-Deno.test("A start line with a CR or an LF alone is refused", () => {
+Deno.test("A start line with a single CR or LF is rejected", () => {
   assertEquals(failure(() => readRequest("GET / HTTP/1.1\nHost: x\n\n")), "bad-start-line");
   assertEquals(failure(() => readRequest("GET / HTTP/1.1\rHost: x\r\n\r\n")), "bad-start-line");
   assertEquals(failure(() => readResponse("\n")), "bad-start-line");
@@ -201,11 +201,11 @@ Deno.test("A start line has a limit", () => {
   const longest = `GET ${path(MAX_START_LINE)} HTTP/1.1`;
   assertEquals(longest.length, MAX_START_LINE);
   readRequest(`${longest}\r\n\r\n`);
-  // Refused before its end is seen.
+  // It is rejected before its end arrives.
   assertEquals(failure(() => readRequest(longest + "a")), "start-line-too-long");
 });
 
-Deno.test("Header lines have a limit, and the head as a whole", () => {
+Deno.test("Header lines and the whole head have a limit", () => {
   const lines = (count: number): string => "A: b\r\n".repeat(count);
   readRequest(`GET / HTTP/1.1\r\n${lines(MAX_HEADERS)}\r\n`);
   assertEquals(
@@ -220,7 +220,7 @@ Deno.test("Header lines have a limit, and the head as a whole", () => {
   );
 });
 
-Deno.test("Interim answers have a limit, and are no final answer", () => {
+Deno.test("Interim responses have a limit, and are not the final response", () => {
   const interim = (count: number): string => "HTTP/1.1 100 Continue\r\nA: b\r\n\r\n".repeat(count);
   assertEquals(readResponse(interim(MAX_INTERIM_RESPONSES)), null);
   assertEquals(
@@ -233,7 +233,7 @@ Deno.test("Interim answers have a limit, and are no final answer", () => {
   );
 });
 
-Deno.test("A message quotes the peer harmlessly and briefly", () => {
+Deno.test("A message quotes the peer safely and briefly", () => {
   const message = (line: string): string => failureMessage(() => readResponse(`${line}\r\n\r\n`));
   const begins = (start: string): string => `the answer is not HTTP/1.1: it begins with "${start}"`;
   assertEquals(message(`\x1b[31m${"x".repeat(1000)}`), begins(`\\x1b[31m${"x".repeat(35)}`));
@@ -251,7 +251,7 @@ Deno.test("A message quotes the peer harmlessly and briefly", () => {
   assertEquals(message(header), `the head has a malformed line: "Set-Cookie…"`);
 });
 
-Deno.test("An answer that isn't HTTP/1.x is refused at the first byte that shows it", () => {
+Deno.test("A response that is not HTTP/1.x is rejected at the first byte that differs", () => {
   const answers: [seen: string, refused: string][] = [
     ["", "S"],
     ["", "\n"],
@@ -288,7 +288,7 @@ Deno.test("serializeHead writes what the parser reads", () => {
   });
 });
 
-Deno.test("serializeHead and checkField refuse what would change the head's shape", () => {
+Deno.test("serializeHead and checkField reject values that would change the head's structure", () => {
   for (const line of ["", "GET / HTTP/1.1\r\nA: b", "GET /\xe9 HTTP/1.1", "GET /\0 HTTP/1.1"]) {
     assertThrows(() => serializeHead(line, []), TypeError, "Cannot send the start line");
   }

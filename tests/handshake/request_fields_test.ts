@@ -5,7 +5,7 @@ import {
   isReservedHeader,
 } from "../../src/handshake/request_fields.ts";
 
-Deno.test("A field's value is made of tabs, spaces and visible characters of Latin-1", () => {
+Deno.test("A field's value consists of tabs, spaces and visible Latin-1 characters", () => {
   for (let code = 0; code < 0x180; code++) {
     const legal = code === 9 || (code >= 32 && code <= 126) || (code >= 128 && code <= 255);
     assertEquals(isFieldValue(`a${String.fromCharCode(code)}`), legal, `U+${code.toString(16)}`);
@@ -28,7 +28,7 @@ Deno.test("S136 user info in a URL is sent as Basic credentials. RFC 7617 §2", 
   assertEquals(basicCredentials(new URL("ws://a/")), null);
 });
 
-Deno.test("S136 the handshake's own headers are known", () => {
+Deno.test("S136 the handshake's own headers are recognized", () => {
   const reserved = [
     "Connection",
     "UPGRADE",

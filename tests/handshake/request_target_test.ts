@@ -3,7 +3,7 @@ import { HeaderMap } from "../../src/handshake/header_map.ts";
 import { seededRandom } from "../support/random.ts";
 import { isHost, readTarget, splitTarget } from "../../src/handshake/request_target.ts";
 
-Deno.test("A host is a name or an address, with a port or without", () => {
+Deno.test("A host is a name or an address, with or without a port", () => {
   const yes = [
     ...["a", "A.example", "a.example.", "a_b", "a:80", "a:", "127.0.0.1:1", "[::1]", "[::1]:65535"],
     ...["xn--mnchen-3ya.example", "%61.example"],
@@ -92,7 +92,7 @@ Deno.test("RFC 9112 §3.2: a target is a path, or an absolute URL with its own h
   for (const target of bad) assertEquals(splitTarget(target), null, target);
 });
 
-Deno.test("RFC 9112 §3.2.2: the host of a target replaces the Host header, which must be one all the same", () => {
+Deno.test("RFC 9112 §3.2.2: the host of a target replaces the Host header, which is still required once", () => {
   const read = (target: string, hosts: string[], version = "1.1"): string | undefined => {
     const headers = new HeaderMap(hosts.map((it): [string, string] => ["Host", it]));
     const goal = readTarget({ target, version, headers });

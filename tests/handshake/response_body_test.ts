@@ -8,7 +8,7 @@ function body(fields: Record<string, string>, status = 400): ResponseBody {
   return new ResponseBody({ status, headers: new HeaderMap(Object.entries(fields)) });
 }
 
-/** What becomes of a body that comes whole, or cut at any place, or byte by byte. */
+/** Reads a body that arrives whole, cut at any position, or byte by byte. */
 function assertReads(
   fields: Record<string, string>,
   wire: string,
@@ -31,7 +31,7 @@ function assertReads(
 
 const CHUNKED = { "Transfer-Encoding": "chunked" };
 
-Deno.test("a body of known length, and what is behind it", () => {
+Deno.test("a body of known length, and the bytes after it", () => {
   assertReads({ "Content-Length": "5" }, "hello", "hello");
   assertReads({ "Content-Length": "5" }, "hello, world", "hello");
   assertReads({ "Content-Length": "6" }, "hello", "hello", false);
@@ -69,7 +69,7 @@ Deno.test("a malformed chunked body ends at the fault", () => {
   assertReads(CHUNKED, `5;${"x".repeat(300)}`, "");
 });
 
-Deno.test("attack 26: empty lines where a chunk's size should be don't go on forever", () => {
+Deno.test("attack 26: empty lines instead of a chunk's size are limited", () => {
   assertReads(CHUNKED, "\r\n5\r\nhello", "");
   assertReads(CHUNKED, "5\r\nhello\r\n\r\n5\r\nmore", "hello");
   for (const wire of ["\r\n", "5\r\nhello\r\n\r\n"]) {
@@ -79,7 +79,7 @@ Deno.test("attack 26: empty lines where a chunk's size should be don't go on for
   }
 });
 
-Deno.test("attack 26: no more than 64 KiB of a body is kept, and then no more is wanted", () => {
+Deno.test("attack 26: at most 64 KiB of a body is kept, and then no more is read", () => {
   assertEquals(MAX_BODY, 65536);
   const part = new Uint8Array(10_000).fill(120);
   for (const fields of [{}, { "Content-Length": "1000000000000" }]) {
@@ -96,7 +96,7 @@ Deno.test("attack 26: no more than 64 KiB of a body is kept, and then no more is
   assertEquals(chunked.bytes, new Uint8Array(MAX_BODY).fill(120));
 });
 
-Deno.test("the bytes are a copy, and the chunks aren't kept", () => {
+Deno.test("the bytes are a copy, and the chunks are not kept", () => {
   const reader = body({ "Content-Length": "10" });
   const chunk = encoder.encode("hello");
   reader.push(chunk);
@@ -106,7 +106,7 @@ Deno.test("the bytes are a copy, and the chunks aren't kept", () => {
   assertEquals([new TextDecoder().decode(first), reader.bytes.length], ["hello", 10]);
 });
 
-Deno.test("with a reader of the bytes, all of a body is read, and its beginning is kept", () => {
+Deno.test("if a reader takes the bytes, the whole body is read, and its beginning is kept", () => {
   const part = new Uint8Array(10_000).fill(120);
   const reader = body({ "Content-Length": "100000" });
   const pieces: number[] = [];
@@ -120,7 +120,7 @@ Deno.test("with a reader of the bytes, all of a body is read, and its beginning 
   assertEquals(reader.bytes.length, MAX_BODY);
 });
 
-Deno.test("whether the transport's end would cut a body off", () => {
+Deno.test("it reports whether the transport's end would truncate a body", () => {
   const states = (fields: Record<string, string>, wire: string): boolean => {
     const reader = body(fields);
     reader.push(encoder.encode(wire));
@@ -133,7 +133,7 @@ Deno.test("whether the transport's end would cut a body off", () => {
   assertFalse(states({}, "hello"));
 });
 
-Deno.test("attack 65: the bytes of one chunk are taken as one piece, a copy, however it is divided", () => {
+Deno.test("attack 65: the reader gets the bytes of one chunk as one copied piece, however the chunk is divided", () => {
   const reader = body(CHUNKED);
   const pieces: Uint8Array[] = [];
   reader.onBytes = (bytes) => pieces.push(bytes);

@@ -41,7 +41,7 @@ Deno.test("A correct request is accepted", () => {
   accepted(requestHead({ "Content-Length": "0", Host: "[::1]:80" }));
 });
 
-Deno.test("A request's offers are read, over several header lines too", () => {
+Deno.test("A request's offers are read, also over several header lines", () => {
   const request = accepted(requestHead({
     "Sec-WebSocket-Protocol": "a, b\nc,,",
     "Sec-WebSocket-Extensions": "x; y=1\npermessage-deflate",
@@ -53,7 +53,7 @@ Deno.test("A request's offers are read, over several header lines too", () => {
   ]);
 });
 
-Deno.test("An empty offer counts as no offer, and malformed extensions are declined: the request isn't refused", () => {
+Deno.test("An empty offer counts as none, and malformed extensions are declined without refusing the request", () => {
   assertEquals(accepted(requestHead({ "Sec-WebSocket-Protocol": "" })).protocols, []);
   const offer = "permessage-deflate; client_max_window_bits";
   for (const value of ["", ",", "a;", `${offer};`, `${offer}\n;`, 'a; b="c']) {
@@ -63,7 +63,7 @@ Deno.test("An empty offer counts as no offer, and malformed extensions are decli
   }
 });
 
-Deno.test("A request for anything else is refused with the status that says why", () => {
+Deno.test("Any other request is refused with a status that gives the reason", () => {
   const cases: [number, string, string | null][] = [
     [400, "Host", null],
     [400, "Host", ""],
@@ -94,7 +94,7 @@ Deno.test("A request for anything else is refused with the status that says why"
   }
 });
 
-Deno.test("A request's target: a malformed one is refused, an absolute URL has its own host", () => {
+Deno.test("A request's target: a malformed one is refused, and an absolute URL provides the host", () => {
   for (const target of ["*", "", "/a#b", "http://user@a/", "ftp://a/"]) {
     const { status, body } = refused(requestHead({}, { target }));
     assertEquals([status, body], [400, "Malformed request target"], target);
@@ -103,7 +103,7 @@ Deno.test("A request's target: a malformed one is refused, an absolute URL has i
   assertEquals(target, { host: "other.example:81", path: "/a?b" });
 });
 
-Deno.test("A refusal for the method, the version of HTTP or of WebSocket says what would do", () => {
+Deno.test("A refusal for the method, or the version of HTTP or WebSocket, names the supported one", () => {
   const body = (length: number): [string, string][] => [
     ["Content-Length", `${length}`],
     ["Content-Type", "text/plain; charset=utf-8"],
@@ -143,7 +143,7 @@ Deno.test("An acceptance has the form of RFC 6455 §4.2.2", () => {
   assertEquals(acceptance.deflate, null);
 });
 
-Deno.test("An acceptance has what was agreed, and further headers", () => {
+Deno.test("An acceptance contains the agreed values and further headers", () => {
   const request = accepted(requestHead({
     "Sec-WebSocket-Protocol": "a, b",
     "Sec-WebSocket-Extensions": "permessage-deflate; server_max_window_bits=10",
@@ -170,7 +170,7 @@ Deno.test("An acceptance has what was agreed, and further headers", () => {
   assertEquals(acceptance.deflate?.serverMaxWindowBits, 10);
 });
 
-Deno.test("Without a common subprotocol or extension none is agreed", () => {
+Deno.test("Without a common subprotocol or extension, none is agreed", () => {
   const request = accepted(requestHead({
     "Sec-WebSocket-Protocol": "a",
     "Sec-WebSocket-Extensions": "x",
@@ -181,7 +181,7 @@ Deno.test("Without a common subprotocol or extension none is agreed", () => {
   assertEquals(acceptRequest(request, { compression: null }).extensions, "");
 });
 
-Deno.test("Headers that can't be sent are not written", () => {
+Deno.test("Headers that cannot be sent are not written", () => {
   const request = accepted(requestHead());
   const wrong: [string, string][] = [["a b", "v"], ["a", "v\r\nb: c"]];
   for (const field of wrong) {
@@ -212,7 +212,7 @@ Deno.test("A refusal closes the connection, and its body has a length", () => {
   assertEquals(refuse(599, { statusText: "" }).body, "\n");
 });
 
-Deno.test("A refusal needs a status that refuses, and a reason phrase that can be sent", () => {
+Deno.test("A refusal needs an error status and a valid reason phrase", () => {
   for (const status of [101, 200, 204, 299, 304, 600, 400.5, NaN]) {
     assertThrows(() => refuse(status), RangeError, "Cannot refuse");
   }
@@ -221,7 +221,7 @@ Deno.test("A refusal needs a status that refuses, and a reason phrase that can b
   }
 });
 
-Deno.test("attack 34: which origins may connect", () => {
+Deno.test("attack 34: only allowed origins may connect", () => {
   const allowed = (
     policy: OriginPolicy,
     origin: string | null,
@@ -270,7 +270,7 @@ Deno.test("attack 34: which origins may connect", () => {
   }
 });
 
-Deno.test("Both halves understand each other over their bytes", () => {
+Deno.test("The client's and the server's half understand each other's bytes", () => {
   const compression = { serverMaxWindowBits: 12, clientNoContextTakeover: true };
   const url = new URL("wss://example.com/chat");
   const client = startClientHandshake(url, NONCE, { protocols: ["a", "b"], compression });
@@ -291,13 +291,13 @@ Deno.test("Both halves understand each other over their bytes", () => {
   });
 });
 
-Deno.test("A refusal is read as what it is", () => {
+Deno.test("The client reads a refusal as a refusal", () => {
   const parsed = new ResponseParser().push(serializeRefusal(refuse(401, { body: "no" })));
   assertEquals(parsed?.head.status, 401);
   assertEquals(parsed?.rest, bytes("no"));
 });
 
-Deno.test("a refusal has the usual reason phrase of its status", () => {
+Deno.test("a refusal has the standard reason phrase of its status", () => {
   const phrases: [status: number, text: string][] = [
     [402, "Payment Required"],
     [403, "Forbidden"],

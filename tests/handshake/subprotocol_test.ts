@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertFalse } from "@std/assert";
 import { isToken, protocolFault } from "../../src/handshake/subprotocol.ts";
 
-Deno.test("A token is made of the characters of RFC 9110 §5.6.2, at least one", () => {
+Deno.test("A token consists of at least one of the characters of RFC 9110 §5.6.2", () => {
   const marks = "!#$%&'*+-.^_`|~";
   for (let code = 0; code < 0x180; code++) {
     const character = String.fromCharCode(code);
@@ -13,7 +13,7 @@ Deno.test("A token is made of the characters of RFC 9110 §5.6.2, at least one",
   assertFalse(isToken("token\n"));
 });
 
-Deno.test("A subprotocol must be one of those that were offered. RFC 6455 §4.1", () => {
+Deno.test("A subprotocol must be one of the offered ones. RFC 6455 §4.1", () => {
   assertEquals(protocolFault("", []), null);
   assertEquals(protocolFault("b", ["a", "b"]), null);
   assert(protocolFault("", ["a"])?.includes("none of the offered"));

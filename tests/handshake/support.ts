@@ -1,5 +1,5 @@
 /**
- * What the tests of the opening handshake share: heads as bytes, and every way to split them.
+ * Helpers of the opening handshake's tests: heads as bytes, and every way to split them.
  */
 
 import { assertEquals } from "@std/assert";
@@ -7,17 +7,17 @@ import { HandshakeError, type HandshakeFailure } from "../../src/handshake/hands
 import { HeaderMap } from "../../src/handshake/header_map.ts";
 import type { ParsedHead, RequestHead, ResponseHead } from "../../src/handshake/http_head.ts";
 
-/** Anything that takes the bytes of a head. */
+/** A parser that accepts the bytes of a head. */
 export interface Parser<Head> {
   push(chunk: Uint8Array): ParsedHead<Head> | null;
 }
 
-/** The bytes of a text, one for each code unit. */
+/** Converts a text to bytes, one for each code unit. */
 export function bytes(text: string): Uint8Array {
   return Uint8Array.from(text, (character) => character.charCodeAt(0));
 }
 
-/** The text of bytes, one code unit for each. */
+/** Converts bytes to a text, one code unit for each. */
 export function text(data: Uint8Array): string {
   return Array.from(data, (byte) => String.fromCharCode(byte)).join("");
 }
@@ -32,7 +32,7 @@ export function plain<Head extends { headers: HeaderMap }>(
   return { ...head, headers: [...head.headers], rest: text(rest) };
 }
 
-/** Feeds chunks until the head is complete; `rest` then holds the unread chunks, too. */
+/** Feeds chunks until the head is complete; `rest` then also holds the unread chunks. */
 export function feed<Head>(
   parser: Parser<Head>,
   chunks: readonly Uint8Array[],
@@ -46,14 +46,14 @@ export function feed<Head>(
   return null;
 }
 
-/** Every way to feed these bytes that the tests know: whole, one by one, in two at each place. */
+/** Returns the tested ways to feed these bytes: whole, one by one, and in two at each position. */
 export function splits(data: Uint8Array): Uint8Array[][] {
   const ways = [[data], Array.from(data, (byte) => Uint8Array.of(byte))];
   for (let i = 1; i < data.length; i++) ways.push([data.subarray(0, i), data.subarray(i)]);
   return ways;
 }
 
-/** Runs a body that must fail the handshake. */
+/** Runs a function that must fail the handshake, and returns the reason. */
 export function failure(body: () => unknown): HandshakeFailure {
   try {
     body();
@@ -64,7 +64,7 @@ export function failure(body: () => unknown): HandshakeFailure {
   throw new Error("Expected a HandshakeError, but nothing was thrown");
 }
 
-/** The error with which a body fails. */
+/** Runs a function that must fail the handshake, and returns the error's message. */
 export function failureMessage(body: () => unknown): string {
   try {
     body();
@@ -75,7 +75,7 @@ export function failureMessage(body: () => unknown): string {
   throw new Error("Expected a HandshakeError, but nothing was thrown");
 }
 
-/** A correct request's head, with headers replaced: `null` takes one away. */
+/** Creates a valid request's head with the given headers; `null` removes a header. */
 export function requestHead(
   changes: Record<string, string | null> = {},
   line: Partial<Omit<RequestHead, "headers">> = {},
@@ -91,7 +91,7 @@ export function requestHead(
   return { method: "GET", target: "/chat", version: "1.1", ...line, headers: headerMap(fields) };
 }
 
-/** A correct answer's head to the RFC's key, with headers replaced: `null` takes one away. */
+/** Creates a valid response's head for the RFC's key with the given headers; `null` removes a header. */
 export function responseHead(
   changes: Record<string, string | null> = {},
   line: Partial<Omit<ResponseHead, "headers">> = {},
@@ -106,7 +106,7 @@ export function responseHead(
   return { ...start, ...line, headers: headerMap(fields) };
 }
 
-/** A value with a line feed stands for several header lines. */
+/** A value with line feeds becomes several header lines. */
 function headerMap(fields: ReadonlyMap<string, string | null>): HeaderMap {
   const headers = new HeaderMap();
   for (const [name, value] of fields) {
@@ -118,7 +118,7 @@ function headerMap(fields: ReadonlyMap<string, string | null>): HeaderMap {
 /** The 16 bytes whose base64 form is the key of RFC 6455 §1.3. */
 export const NONCE: Uint8Array = bytes("the sample nonce");
 
-/** Checks that each of these bodies fails the handshake for one reason. */
+/** Checks that each of these functions fails the handshake for the same reason. */
 export function assertFailures(
   reason: HandshakeFailure,
   bodies: Iterable<readonly [name: string, body: () => unknown]>,

@@ -4,7 +4,7 @@ import {
   type CompressionOptions,
 } from "../../src/permessage_deflate/compression_options.ts";
 
-Deno.test("Wishes out of range are a RangeError", () => {
+Deno.test("Options out of range are a RangeError", () => {
   const wrong: CompressionOptions[] = [
     { serverMaxWindowBits: 7 },
     { clientMaxWindowBits: 16 },

@@ -20,7 +20,7 @@ const PLAIN: DeflateParameters = {
   clientMaxWindowBits: 15,
 };
 
-/** All wishes of a client or a server whose window bits are among these. */
+/** Every combination of options for a client or a server with these window bits. */
 function* wishes(): Generator<CompressionOptions> {
   const bits = [8, 9, 12, 15, undefined];
   const flags = [true, false, undefined];
@@ -41,7 +41,7 @@ function* wishes(): Generator<CompressionOptions> {
   }
 }
 
-Deno.test("A client's offer says what it wishes for, and that it heeds client_max_window_bits", () => {
+Deno.test("A client's offer contains its options, and its support of client_max_window_bits", () => {
   const cases: [ClientCompressionOptions, string][] = [
     [{}, "permessage-deflate; client_max_window_bits"],
     [{ offer: "bare" }, "permessage-deflate"],
@@ -69,7 +69,7 @@ Deno.test("A client's offer says what it wishes for, and that it heeds client_ma
   }
 });
 
-Deno.test("A server takes the first offer that it can meet", () => {
+Deno.test("A server accepts the first offer that it supports", () => {
   const cases: [string, CompressionOptions, string | null][] = [
     ["permessage-deflate", {}, "permessage-deflate"],
     ["x, permessage-deflate", {}, "permessage-deflate"],
@@ -85,14 +85,14 @@ Deno.test("A server takes the first offer that it can meet", () => {
       { clientMaxWindowBits: 10 },
       "permessage-deflate; client_max_window_bits=9",
     ],
-    // RFC 7692 §7.1.2.2: must not be answered when it wasn't offered.
+    // RFC 7692 §7.1.2.2: the answer must not contain it unless the offer does.
     ["permessage-deflate", { clientMaxWindowBits: 10 }, null],
     [
       "permessage-deflate, permessage-deflate; client_max_window_bits",
       { clientMaxWindowBits: 10 },
       "permessage-deflate; client_max_window_bits=10",
     ],
-    // RFC 7692 §7.1.2.1: may be answered unasked, and must be when asked.
+    // RFC 7692 §7.1.2.1: the answer may contain it in any case, and must if the offer does.
     [
       "permessage-deflate",
       { serverMaxWindowBits: 12 },
@@ -108,7 +108,7 @@ Deno.test("A server takes the first offer that it can meet", () => {
       { serverMaxWindowBits: 12 },
       "permessage-deflate; server_max_window_bits=8",
     ],
-    // RFC 7692 §7.1.1: may be answered unasked, and must be when asked.
+    // RFC 7692 §7.1.1: the answer may contain it in any case, and must if the offer does.
     [
       "permessage-deflate; server_no_context_takeover; client_no_context_takeover",
       {},
@@ -119,7 +119,7 @@ Deno.test("A server takes the first offer that it can meet", () => {
       { serverNoContextTakeover: true, clientNoContextTakeover: true },
       "permessage-deflate; server_no_context_takeover; client_no_context_takeover",
     ],
-    // RFC 7692 §7.1: illegal offers are declined, the next is looked at.
+    // RFC 7692 §7.1: illegal offers are declined, and the next one is checked.
     ["permessage-deflate; unknown", {}, null],
     ["permessage-deflate; server_max_window_bits", {}, null],
     ["permessage-deflate; server_max_window_bits=7", {}, null],
@@ -132,7 +132,7 @@ Deno.test("A server takes the first offer that it can meet", () => {
   }
 });
 
-Deno.test("What a server answers to an offer is what the client reads, for all wishes of both", () => {
+Deno.test("For all options of both sides, the client reads what the server's answer means", () => {
   for (const client of wishes()) {
     const offer = parseExtensions(serializeExtensions([offerDeflate(client)]));
     for (const server of wishes()) {
@@ -159,7 +159,7 @@ Deno.test("What a server answers to an offer is what the client reads, for all w
   }
 });
 
-Deno.test("A client takes a server's answer that meets the offer", () => {
+Deno.test("A client accepts a server's answer that fits the offer", () => {
   const cases: [string, ClientCompressionOptions, Partial<DeflateParameters>][] = [
     ["permessage-deflate", {}, {}],
     ["permessage-deflate; server_max_window_bits=9", { offer: "bare" }, { serverMaxWindowBits: 9 }],
@@ -168,13 +168,13 @@ Deno.test("A client takes a server's answer that meets the offer", () => {
       { offer: "bare", clientNoContextTakeover: true, clientMaxWindowBits: 10 },
       { clientNoContextTakeover: true, clientMaxWindowBits: 10 },
     ],
-    // RFC 7692 §7.1.1 and §7.1.2.1: these may come unasked.
+    // RFC 7692 §7.1.1 and §7.1.2.1: the answer may contain these without an offer.
     ["permessage-deflate; server_no_context_takeover", {}, { serverNoContextTakeover: true }],
     ["permessage-deflate; client_no_context_takeover", {}, { clientNoContextTakeover: true }],
     ["permessage-deflate; server_max_window_bits=9", {}, { serverMaxWindowBits: 9 }],
     ['permessage-deflate; server_max_window_bits="9"', {}, { serverMaxWindowBits: 9 }],
     ["permessage-deflate; client_max_window_bits=8", {}, { clientMaxWindowBits: 8 }],
-    // The client keeps to what it said of itself.
+    // The client applies the parameters of its own offer.
     ["permessage-deflate", { clientNoContextTakeover: true }, { clientNoContextTakeover: true }],
     ["permessage-deflate", { clientMaxWindowBits: 10 }, { clientMaxWindowBits: 10 }],
     [
@@ -191,7 +191,7 @@ Deno.test("A client takes a server's answer that meets the offer", () => {
   assertEquals(checkDeflateAnswer([], null), null);
 });
 
-Deno.test("A client refuses a server's answer that doesn't meet the offer", () => {
+Deno.test("A client rejects a server's answer that does not fit the offer", () => {
   const cases: [string, ClientCompressionOptions | null][] = [
     ["permessage-deflate", null],
     ["permessage-deflate; client_max_window_bits=15", { offer: "bare" }],
@@ -220,7 +220,7 @@ Deno.test("A client refuses a server's answer that doesn't meet the offer", () =
   }
 });
 
-Deno.test("A client's refusal names what is wrong", () => {
+Deno.test("A client's rejection names the fault", () => {
   const check = (answer: string): unknown => checkDeflateAnswer(parseExtensions(answer), {});
   assertEquals(check("foo"), "foo was not offered");
   assertEquals(check("permessage-deflate; a"), "the parameter a is invalid");
@@ -230,13 +230,13 @@ Deno.test("A client's refusal names what is wrong", () => {
   );
 });
 
-/** An object without its members that are `undefined`, `false` or 15: what need not be said. */
+/** Returns an object without members that have a default value: `undefined`, `false` or 15. */
 function explicit(wishes: CompressionOptions): Record<string, number | true> {
   const entries = Object.entries(wishes).filter(([, it]) => it && it !== 15);
   return Object.fromEntries(entries) as Record<string, number | true>;
 }
 
-Deno.test("What ws answers to our offer is accepted, with the parameters that ws means", () => {
+Deno.test("The answer of ws to our offer is accepted, with the parameters that ws uses", () => {
   for (const client of wishes()) {
     const offer = extension.parse(serializeExtensions([offerDeflate(client)]));
     for (const server of wishes()) {
@@ -246,7 +246,7 @@ Deno.test("What ws answers to our offer is accepted, with the parameters that ws
       try {
         accepted = peer.accept(offer["permessage-deflate"] ?? []);
       } catch {
-        // ws declines where one of the two limits doesn't suit the other; the answer is then none.
+        // ws declines if the two limits do not fit; its answer then has no extension.
         continue;
       }
       const answer = parseExtensions(extension.format({ "permessage-deflate": [accepted] }));
@@ -260,7 +260,7 @@ Deno.test("What ws answers to our offer is accepted, with the parameters that ws
   }
 });
 
-Deno.test("What we answer to ws's offer is accepted, with the parameters that we mean", () => {
+Deno.test("ws accepts our answer to its offer, with the parameters that we use", () => {
   for (const client of wishes()) {
     const peer = (): PerMessageDeflate =>
       new PerMessageDeflate({ clientMaxWindowBits: true, ...explicit(client) });

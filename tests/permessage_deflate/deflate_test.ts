@@ -44,7 +44,7 @@ function sameBits(bits: number, noContextTakeover: boolean): DeflateParameters {
   };
 }
 
-/** Words that come again and again, so that windows matter, between bytes that don't. */
+/** Random bytes between repeated words, so that windows matter. */
 function* messages(random: Random, count: number): Generator<Uint8Array> {
   const words = Array.from({ length: 50 }, () => random.bytes(random.integer(3, 60)));
   for (let i = 0; i < count; i++) {
@@ -59,7 +59,7 @@ function* messages(random: Random, count: number): Generator<Uint8Array> {
   }
 }
 
-Deno.test("zlibAbilities: this platform has a zlib, and the same answer every time", () => {
+Deno.test("zlibAbilities: this platform has zlib, and the result is the same every time", () => {
   assertEquals(zlibAbilities().available, true);
   assertEquals(zlibAbilities(), zlibAbilities());
 });
@@ -78,7 +78,7 @@ Deno.test("negotiation offers only what the platform's zlib supports", () => {
   assertEquals(negotiableCompression({}, "server") !== null, true);
 });
 
-Deno.test("Messages below the threshold, and those that wouldn't shrink, go uncompressed", () => {
+Deno.test("Messages below the threshold, and those that would not shrink, are sent uncompressed", () => {
   const text = new Uint8Array(2000).fill(97);
   const usual = create("client", {}, {});
   assertEquals(usual.compress(text.subarray(0, 1023)), null);
@@ -91,7 +91,7 @@ Deno.test("Messages below the threshold, and those that wouldn't shrink, go unco
   assertEquals(create("client", {}, { threshold: 0, level: 0 }).compress(text), null);
 });
 
-Deno.test("A level makes a difference", () => {
+Deno.test("The level changes the size", () => {
   const text = [...messages(seededRandom(), 100)].at(-1) as Uint8Array;
   const compressed = (level: number): number =>
     create("server", {}, { level }).compress(text)?.length ?? Infinity;
@@ -99,7 +99,7 @@ Deno.test("A level makes a difference", () => {
   assertEquals(compressed(-1), compressed(6));
 });
 
-Deno.test("Both sides understand each other, with every window size, takeover or not", async () => {
+Deno.test("Both sides understand each other with every window size, with and without context takeover", async () => {
   for (const noContextTakeover of [false, true]) {
     for (let bits = 8; bits <= 15; bits++) {
       const random = seededRandom();
@@ -137,7 +137,7 @@ Deno.test("Each direction has its own parameters", async () => {
   }
 });
 
-/** Promises over the callbacks of `ws`. */
+/** Wraps the callbacks of `ws` in promises. */
 function call(
   peer: PerMessageDeflate,
   method: "compress" | "decompress",
@@ -176,7 +176,7 @@ async function exchange(side: Side, parameters: DeflateParameters, count: number
         `seed ${random.seed}`;
       const sent = ours.compress(message)?.slice();
       if (sent) assertEquals(await call(theirs, "decompress", sent), message, context);
-      // Some messages go uncompressed: neither end's window sees them.
+      // Some messages are sent uncompressed, so neither end's window contains them.
       if (random.chance(0.2)) continue;
       const received = await call(theirs, "compress", message);
       assertEquals(await inflate(ours, received, message.length), message, context);
@@ -187,7 +187,7 @@ async function exchange(side: Side, parameters: DeflateParameters, count: number
 }
 
 for (let bits = 9; bits <= 15; bits++) {
-  Deno.test(`ws and ours understand each other: window of 2^${bits} bytes, 1,000 messages`, async () => {
+  Deno.test(`ws and this package understand each other: window of 2^${bits} bytes, 1,000 messages`, async () => {
     await exchange("client", sameBits(bits, false), 1000);
     await exchange("server", sameBits(bits, false), 100);
     await exchange("client", sameBits(bits, true), 100);
@@ -195,14 +195,14 @@ for (let bits = 9; bits <= 15; bits++) {
   });
 }
 
-Deno.test("What we compress refers back no further than the window", () => {
+Deno.test("Our compressed data refers back at most by the window size", () => {
   const random = seededRandom();
   for (let bits = 9; bits <= 14; bits++) {
     const block = random.bytes(1 << bits);
     const twice = new Uint8Array(2 * block.length);
     twice.set(block);
     twice.set(block, block.length);
-    // The second block is a copy from exactly one byte too far back for zlib.
+    // The second block is a copy of the first one, which is one byte too far back for zlib.
     const small = create("client", { clientMaxWindowBits: bits }).compress(twice);
     const large = create("client", { clientMaxWindowBits: bits + 1 }).compress(twice);
     assertEquals(small, null, `${bits} bits, seed ${random.seed}`);
@@ -210,7 +210,7 @@ Deno.test("What we compress refers back no further than the window", () => {
   }
 });
 
-Deno.test("A window shrinks a repeated message, where the platform can", async () => {
+Deno.test("A window shrinks a repeated message, if the platform supports that", async () => {
   const random = seededRandom();
   const client = create("client");
   const server = create("server");
@@ -220,7 +220,7 @@ Deno.test("A window shrinks a repeated message, where the platform can", async (
   const second = client.compress(message)?.length ?? 0;
   if (zlibAbilities().dictionary) assertLess(second, 100);
   else assertEquals(second, first);
-  // The other direction's window is there on every platform.
+  // Every platform has the other direction's window.
   const { Z_SYNC_FLUSH } = zlib.constants;
   const compressed = zlib.deflateRawSync(message, { finishFlush: Z_SYNC_FLUSH }).subarray(0, -4);
   for (const payload of [compressed, copyBlock(), copyBlock(), compressed, copyBlock()]) {
@@ -228,7 +228,7 @@ Deno.test("A window shrinks a repeated message, where the platform can", async (
   }
 });
 
-/** RFC 1951 §3.2.6: a message of one fixed block that copies 3,000 bytes from 3,000 bytes back. */
+/** RFC 1951 §3.2.6: a message with one fixed block that copies 3,000 bytes from 3,000 bytes back. */
 function copyBlock(): Uint8Array {
   const bits: number[] = [];
   const low = (value: number, count: number): void => {
@@ -256,7 +256,7 @@ Deno.test("A compressed message is valid for every length around zlib's buffers"
   const client = create("client", sameBits(15, true));
   const server = create("server", sameBits(15, true));
   for (let length = 1; length < 700; length++) {
-    // Hardly compressible, so that the output comes close to the buffer's size.
+    // Random enough that the output size comes close to the buffer's size.
     const message = random.bytes(length + 8);
     message.fill(0, 0, 8);
     const compressed = client.compress(message);
@@ -272,7 +272,7 @@ Deno.test("A compressed message is valid for every length around zlib's buffers"
   }
 });
 
-Deno.test("A compressor neither writes to a payload nor keeps it, and gives plain bytes", async () => {
+Deno.test("A compressor neither changes nor keeps a payload, and returns plain bytes", async () => {
   const payload = new Uint8Array(100).fill(97);
   const client = create("client");
   const compressed = client.compress(payload)?.slice();

@@ -11,7 +11,7 @@ import { deferred } from "../support/promises.ts";
 import { seededRandom } from "../support/random.ts";
 import { turn, until } from "../support/turns.ts";
 
-/** Compressible bytes. */
+/** Creates compressible bytes. */
 function content(size: number): Uint8Array {
   const random = seededRandom();
   return Uint8Array.from(
@@ -20,7 +20,7 @@ function content(size: number): Uint8Array {
   );
 }
 
-/** A DEFLATE stream: with BFINAL=1 at its end, or as a message has it. RFC 7692 §7.2.1. */
+/** Creates a DEFLATE stream that ends with BFINAL=1, or in the form of a message. RFC 7692 §7.2.1. */
 function compressed(bytes: Uint8Array, isFinal = false): Uint8Array {
   if (isFinal) return new Uint8Array(zlib.deflateRawSync(bytes));
   const finishFlush = zlib.constants.Z_SYNC_FLUSH;
@@ -33,7 +33,7 @@ interface Result {
   readonly largest: number;
 }
 
-/** Decompresses a payload that comes in pieces, the next one when it is asked for, with pauses where that is asked for. */
+/** Decompresses a payload in pieces: it adds the next one on request, and pauses if the test asks for that. */
 async function inflate(
   payload: Uint8Array,
   { size = 1000, maxLength = Infinity, pauses = false, window = new SlidingWindow(1 << 15) } = {},
@@ -64,7 +64,7 @@ async function inflate(
   return { bytes: joined(parts), error, largest: Math.max(0, ...parts.map((it) => it.length)) };
 }
 
-Deno.test("inflating in parts: with any pieces, paused or not, the output comes in bounded parts", async () => {
+Deno.test("inflating in parts: with any pieces, paused or not, the output parts have a limited size", async () => {
   const bytes = content(500_000);
   for (const size of [1, 1000, 65_536, Infinity]) {
     const part = size === 1 ? bytes.subarray(0, 3000) : bytes;
@@ -77,7 +77,7 @@ Deno.test("inflating in parts: with any pieces, paused or not, the output comes 
   }
 });
 
-Deno.test("inflating in parts: blocks behind one with BFINAL=1 belong to the message. RFC 7692 §7.2.3.4", async () => {
+Deno.test("inflating in parts: blocks after one with BFINAL=1 belong to the message. RFC 7692 §7.2.3.4", async () => {
   const bytes = content(300_000);
   const [a, b, c] = [bytes.slice(0, 100_000), bytes.slice(100_000, 100_010), bytes.slice(100_010)];
   const payload = joined([compressed(a, true), compressed(b, true), compressed(c)]);
@@ -88,40 +88,40 @@ Deno.test("inflating in parts: blocks behind one with BFINAL=1 belong to the mes
       assertEquals(result.bytes, bytes);
     }
   }
-  // RFC 7692 §7.2.3.4: a last block with BFINAL=1 has a byte of its own behind it.
+  // RFC 7692 §7.2.3.4: an extra byte follows a last block with BFINAL=1.
   const last = joined([compressed(a, true), Uint8Array.of(0)]);
   assertEquals((await inflate(last)).bytes, a);
 });
 
-Deno.test("inflating in parts: more than 1000 streams are too many", async () => {
+Deno.test("inflating in parts: more than 1000 streams in a message are an error", async () => {
   const payload = joined(Array.from({ length: 1100 }, () => compressed(new Uint8Array(), true)));
   const { error } = await inflate(payload);
   assertInstanceOf(error, InflateError);
   assertEquals(error.reason, "corrupt");
 });
 
-Deno.test("inflating in parts: the window of earlier messages is known, and this one's is kept", async () => {
+Deno.test("inflating in parts: it uses the window of earlier messages, and keeps that of this one", async () => {
   const window = new SlidingWindow(1 << 15);
   const before = content(20_000);
   window.push(before);
   const finishFlush = zlib.constants.Z_SYNC_FLUSH;
   const options = { finishFlush, dictionary: before };
   const payload = new Uint8Array(zlib.deflateRawSync(before, options)).slice(0, -4);
-  // Otherwise this runtime's compressor takes no dictionary, and the payload refers to nothing.
+  // Otherwise this runtime's compressor accepts no dictionary, and the payload refers to nothing.
   assertEquals(payload.length < 2000, zlibAbilities().dictionary);
   for (const size of [10, Infinity]) {
     assertEquals((await inflate(payload, { size, window })).bytes, before);
   }
 });
 
-Deno.test("inflating in parts: too many bytes, and what is corrupt or cut short, end it with an error", async () => {
+Deno.test("inflating in parts: too many bytes, and corrupt or truncated ones, end it with an error", async () => {
   const bytes = content(300_000);
   const payload = compressed(bytes);
   assertEquals((await inflate(payload, { maxLength: bytes.length })).error, null);
   const big = (await inflate(payload, { maxLength: bytes.length - 1 })).error;
   assertInstanceOf(big, InflateError);
   assertEquals(big.reason, "too-big");
-  // A block of the type 3, which doesn't exist, and a block whose end is missing.
+  // A block of type 3, which is invalid, and a block without its end.
   const broken = joined([compressed(bytes, true), Uint8Array.of(0x07, 0, 0)]);
   for (const bad of [broken, payload.slice(0, -100)]) {
     const { error } = await inflate(bad);
@@ -130,7 +130,7 @@ Deno.test("inflating in parts: too many bytes, and what is corrupt or cut short,
   }
 });
 
-Deno.test("inflating in parts: one that is abandoned gives nothing more", async () => {
+Deno.test("inflating in parts: after it is abandoned, it reports nothing more", async () => {
   let count = 0;
   const inflation: InflationInParts = new InflationInParts(
     { zlib: zlib as unknown as Zlib, turns: new Turns() },

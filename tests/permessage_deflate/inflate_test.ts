@@ -12,13 +12,13 @@ function decompressor(bits: number | null, zlib: Zlib = ZLIB): Decompressor {
   return new Decompressor({ zlib, turns: new Turns() }, bits);
 }
 
-/** A message as it is sent. */
+/** A message in the form in which it is sent. */
 function compress(data: Uint8Array): Uint8Array {
   const { Z_SYNC_FLUSH } = zlib.constants;
   return zlib.deflateRawSync(data, { finishFlush: Z_SYNC_FLUSH }).subarray(0, -4);
 }
 
-Deno.test("A message may be exactly as large as the limit, of 0 and 1 bytes too", async () => {
+Deno.test("A message may be exactly as large as the limit, also with 0 and 1 bytes", async () => {
   for (const bits of [null, 15]) {
     const inflater = decompressor(bits);
     for (const length of [0, 1, 2, 5000]) {
@@ -35,7 +35,7 @@ Deno.test("A message may be exactly as large as the limit, of 0 and 1 bytes too"
   }
 });
 
-Deno.test("Large messages and small ones follow each other in any order", async () => {
+Deno.test("Large and small messages may follow each other in any order", async () => {
   const random = seededRandom();
   const inflater = decompressor(15);
   for (const length of [10, 300_000, 10, 5000, 100_000, 1, 40_000, 2_000_000, 3]) {
@@ -44,7 +44,7 @@ Deno.test("Large messages and small ones follow each other in any order", async 
   }
 });
 
-Deno.test("A small message doesn't pin the buffer that zlib wrote into", async () => {
+Deno.test("A small message does not keep zlib's output buffer", async () => {
   for (const bits of [null, 15]) {
     const inflater = decompressor(bits);
     await inflate(inflater, compress(new Uint8Array(32_768)), 32_768);
@@ -53,7 +53,7 @@ Deno.test("A small message doesn't pin the buffer that zlib wrote into", async (
   }
 });
 
-Deno.test("A failure of zlib's own is no failure of the peer's", async () => {
+Deno.test("An error of zlib itself is not the peer's failure", async () => {
   const fault = Object.assign(new Error("no memory"), { code: "Z_MEM_ERROR" });
   const broken: Zlib = {
     ...ZLIB,
@@ -66,6 +66,6 @@ Deno.test("A failure of zlib's own is no failure of the peer's", async () => {
   assertEquals(error, fault);
 });
 
-Deno.test("zlib's buffers are of 64 bytes to 128 KiB", () => {
+Deno.test("zlib's buffers have 64 bytes to 128 KiB", () => {
   assertEquals([0, 63, 64, 5000, 2 ** 30].map(chunkSize), [64, 64, 64, 5000, 128 * 1024]);
 });

@@ -24,7 +24,7 @@ Deno.test("A window holds the last bytes that passed through", () => {
   }
 });
 
-Deno.test("A window copies what it keeps", () => {
+Deno.test("A window copies the bytes that it keeps", () => {
   const window = new SlidingWindow(256);
   const bytes = Uint8Array.of(1, 2, 3);
   window.push(bytes);

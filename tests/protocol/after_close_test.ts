@@ -1,4 +1,4 @@
-/** Messages behind this end's own Close, and messages with buffers of their own. */
+/** Messages after this end's own Close, and messages with their own buffers. */
 
 import { assertEquals } from "@std/assert";
 import { LARGEST_PIECE } from "../../src/protocol/work_budget.ts";
@@ -6,7 +6,7 @@ import { joined } from "../support/bytes.ts";
 import { frame, peerFrame } from "../support/frames.ts";
 import { record, splits, told } from "./support.ts";
 
-Deno.test("after close: messages up to the peer's Close are delivered where the option says so", () => {
+Deno.test("after close: with the option, messages are delivered until the peer's Close", () => {
   const rest = joined([
     peerFrame("server", { opcode: 1, payload: "one" }),
     peerFrame("server", { opcode: 2, payload: Uint8Array.of(2), fin: false }),
@@ -26,7 +26,7 @@ Deno.test("after close: messages up to the peer's Close are delivered where the 
   }
 });
 
-Deno.test("after close: a message that is incomplete when this end closes is delivered whole", () => {
+Deno.test("after close: a message that is incomplete when this end closes is delivered complete", () => {
   const peer = record("client", { takesAfterClose: true });
   const whole = frame({ opcode: 1, payload: "in two pieces" });
   peer.protocol.receive(whole.subarray(0, 6));
@@ -35,14 +35,14 @@ Deno.test("after close: a message that is incomplete when this end closes is del
   assertEquals(told(peer), ["text in two pieces"]);
 });
 
-Deno.test("after close: the limit is that of every message", () => {
+Deno.test("after close: the usual size limit applies", () => {
   const peer = record("client", { takesAfterClose: true, maxMessageSize: 4 });
   peer.protocol.close();
   peer.protocol.receive(frame({ opcode: 1, payload: "12345" }));
   assertEquals(told(peer).map((it) => it.slice(0, 12)), ["failure 1009"]);
 });
 
-Deno.test("own buffers: each binary message has one, of its length", () => {
+Deno.test("own buffers: each binary message has its own buffer of exactly its length", () => {
   const sizes = [0, 1, 100, 5000, LARGEST_PIECE + 1];
   const frames = joined(sizes.map((size) => frame({ opcode: 2, payload: new Uint8Array(size) })));
   for (const ownBuffers of [true, false]) {

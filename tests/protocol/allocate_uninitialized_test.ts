@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { allocateUninitialized } from "../../src/protocol/allocate_uninitialized.ts";
 
-Deno.test("bytes to fill: plain bytes in a buffer of their own, of any size", () => {
+Deno.test("allocateUninitialized returns plain bytes in their own buffer, of any size", () => {
   for (const length of [0, 1, 0xfff, 0x1000, 0x10_0001]) {
     const bytes = allocateUninitialized(length);
     assertEquals(bytes.constructor, Uint8Array);

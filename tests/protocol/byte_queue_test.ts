@@ -9,7 +9,7 @@ function takeAll(queue: ByteQueue): Uint8Array[] {
   return chunks;
 }
 
-Deno.test("queue: the output is the input in order, with any sizes", () => {
+Deno.test("queue: the output is the input in order, for any chunk sizes", () => {
   const random = seededRandom();
   const label = `seed ${random.seed}`;
   const queue = new ByteQueue();
@@ -30,13 +30,13 @@ Deno.test("queue: the output is the input in order, with any sizes", () => {
   assert(hex(joined(got)) === hex(joined(put)), label);
 });
 
-Deno.test("queue: an empty one gives an empty chunk", () => {
+Deno.test("queue: an empty queue returns an empty chunk", () => {
   const queue = new ByteQueue();
   assertEquals(queue.shift().length, 0);
   assertEquals(queue.size, 0);
 });
 
-Deno.test("queue: a chunk that the caller keeps is copied, a large one that is handed over is kept", () => {
+Deno.test("queue: it copies a chunk that the caller keeps, and keeps a large one that is transferred", () => {
   const chunk = new Uint8Array(8192).fill(1);
   const queue = new ByteQueue();
   queue.push(chunk, true);
@@ -50,7 +50,7 @@ Deno.test("queue: a chunk that the caller keeps is copied, a large one that is h
   assertNotStrictEquals(queue.shift().buffer, chunk.buffer);
 });
 
-Deno.test("attack 7: small chunks are joined, and small views don't keep large buffers", () => {
+Deno.test("attack 7: small chunks are joined, and small views do not keep large buffers", () => {
   const socket = new Uint8Array(65536);
   const queue = new ByteQueue();
   for (let i = 0; i < 100_000; i++) queue.push(socket.subarray(i % 1000, i % 1000 + 1), true);
@@ -61,14 +61,14 @@ Deno.test("attack 7: small chunks are joined, and small views don't keep large b
   assert(chunks.length < 5, `${chunks.length}`);
 });
 
-Deno.test("queue: compact copies what is less than half of its buffer", () => {
+Deno.test("queue: compact copies chunks that use less than half of their buffer", () => {
   const whole = new Uint8Array(100);
   assertStrictEquals(compact(whole), whole);
   assertStrictEquals(compact(whole.subarray(50)).buffer, whole.buffer);
   assertEquals(compact(whole.subarray(51)).buffer.byteLength, 49);
 });
 
-Deno.test("joined: all bytes in order, in a buffer of their own", () => {
+Deno.test("joined: it returns all bytes in order, in a new buffer", () => {
   const chunks = [Uint8Array.of(1, 2), new Uint8Array(0), Uint8Array.of(9, 3, 9).subarray(1, 2)];
   const bytes = joinedOf(chunks, 3);
   assertEquals(bytes, Uint8Array.of(1, 2, 3));

@@ -4,7 +4,7 @@ import { isSendable } from "../../status.ts";
 import { hex } from "../support/bytes.ts";
 import { closePayload } from "../support/frames.ts";
 
-Deno.test("G25 Close: every code of 16 bits, decoded and encoded", () => {
+Deno.test("G25 Close: it decodes and encodes every 16-bit code", () => {
   for (let code = 0; code < 65536; code++) {
     const { close, failure } = decodeClose(closePayload(code, "why"));
     if (isSendable(code)) {
@@ -19,7 +19,7 @@ Deno.test("G25 Close: every code of 16 bits, decoded and encoded", () => {
   assertThrows(() => encodeClose(66536), RangeError);
 });
 
-Deno.test("Close: 1005 in a payload means no code in an answer, and is invalid otherwise", () => {
+Deno.test("Close: 1005 in a payload means no code in the peer's answer, and is invalid otherwise", () => {
   const payload = closePayload(1005, "why");
   assertEquals(decodeClose(payload).failure?.code, 1002);
   assertEquals(decodeClose(payload, true).close, { code: 1005, reason: "" });
@@ -28,14 +28,14 @@ Deno.test("Close: 1005 in a payload means no code in an answer, and is invalid o
   }
 });
 
-Deno.test("Close: no payload, a payload of one byte, a reason that isn't UTF-8", () => {
+Deno.test("Close: no payload, a payload of one byte, and a reason that is not UTF-8", () => {
   assertEquals(decodeClose(new Uint8Array(0)).close, { code: 1005, reason: "" });
   assertEquals(decodeClose(new Uint8Array(1)).failure?.code, 1002);
   assertEquals(decodeClose(closePayload(1000, Uint8Array.of(0xc3))).failure?.code, 1007);
   assertEquals(decodeClose(closePayload(1000, "\ufeffé")).close?.reason, "\ufeffé");
 });
 
-Deno.test("G5 Close: 123 bytes of reason fit, 124 don't, counted as UTF-8", () => {
+Deno.test("G5 Close: a reason of 123 UTF-8 bytes fits, and one of 124 does not", () => {
   assertEquals(MAX_REASON_LENGTH, 123);
   assertEquals(encodeClose(1000, "r".repeat(123)).length, 125);
   assertEquals(encodeClose(1000, "é".repeat(61) + "r").length, 125);

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import * as failures from "../../src/protocol/failure.ts";
 import { isSendable } from "../../status.ts";
 
-Deno.test("every failure has a code that may be sent and a short phrase of ASCII", () => {
+Deno.test("every failure has a code that may be sent and a short ASCII phrase", () => {
   for (const [name, { code, reason }] of Object.entries(failures)) {
     assert(isSendable(code), name);
     assert(/^[A-Z][ -~]{5,60}$/.test(reason), name);

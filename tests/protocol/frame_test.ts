@@ -13,7 +13,7 @@ const lengths = [0, 1, 125, 126, 127, 255, 256, 65535, 65536, 2 ** 31, 2 ** 32 +
 
 for (const length of lengths) {
   for (const masked of [false, true]) {
-    Deno.test(`header of ${length} bytes, masked ${masked}: encoded, decoded, cut short`, () => {
+    Deno.test(`header of ${length} bytes, masked ${masked}: encoded, decoded, truncated`, () => {
       const bytes = new Uint8Array(20).fill(0xee);
       const keyAt = encodeHeader(bytes, 3, 0xc2, length, masked);
       const end = masked ? encodeKey(bytes, keyAt, KEY_NUMBER) : keyAt;
@@ -33,7 +33,7 @@ for (const length of lengths) {
   }
 }
 
-Deno.test("header: encoded as by hand", () => {
+Deno.test("header: the encoded bytes equal hand-written ones", () => {
   for (const length of [0, 5, 125, 126, 65535, 65536]) {
     const bytes = new Uint8Array(14);
     const end = encodeKey(bytes, encodeHeader(bytes, 0, 0x81, length, true), KEY_NUMBER);
@@ -42,7 +42,7 @@ Deno.test("header: encoded as by hand", () => {
   }
 });
 
-Deno.test("header: lengths that can't be counted exactly", () => {
+Deno.test("header: lengths above the safe integers", () => {
   const decode = (text: string): number => {
     const header = new FrameHeader();
     decodeHeader(fromHex(text), 0, 10, header);

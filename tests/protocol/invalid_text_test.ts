@@ -1,4 +1,4 @@
-/** Text that isn't UTF-8, and is let through because the owner says so. */
+/** Text that is not UTF-8, and is accepted because the owner allows it. */
 
 import { assertEquals } from "@std/assert";
 import { LARGEST_PIECE } from "../../src/protocol/work_budget.ts";
@@ -21,7 +21,7 @@ const INVALID = [
   "efbbbf fe",
 ];
 
-Deno.test("invalid text: replaced, or given as bytes, with any split; valid text stays text", () => {
+Deno.test("invalid text: it is replaced or delivered as bytes, however it is split; valid text stays text", () => {
   for (const text of INVALID) {
     const payload = fromHex(text);
     const expected = { replace: replacing.decode(payload), bytes: payload };
@@ -43,10 +43,10 @@ Deno.test("invalid text: replaced, or given as bytes, with any split; valid text
   }
 });
 
-Deno.test("invalid text: a large one has the same replacement in pieces, and all its bytes", () => {
+Deno.test("invalid text: a large text has the same replacement in pieces, and all its bytes", () => {
   const random = seededRandom();
   for (const size of [LARGEST_PIECE - 1, LARGEST_PIECE + 1, 3 * LARGEST_PIECE + 2]) {
-    // Half of it is continuation bytes, so that pieces end within code points and within nonsense.
+    // Half of it is continuation bytes, so that pieces end within code points and within invalid bytes.
     const payload = random.bytes(size).map((it) => it < 128 ? it : it < 192 ? 0xe2 : it - 64);
     for (const invalidText of ["replace", "bytes"] as const) {
       const peer = record("client", { invalidText });
@@ -56,14 +56,14 @@ Deno.test("invalid text: a large one has the same replacement in pieces, and all
       }
       const expected = invalidText === "bytes" ? payload : replacing.decode(payload);
       assertEquals(told(peer).length, 1);
-      // Without a comparison's output: the texts are long.
+      // Not assertEquals, because the texts are too long to print.
       const context = `${size} ${invalidText}, seed ${random.seed}`;
       assertEquals(told(peer)[0] === describe(expected), true, context);
     }
   }
 });
 
-Deno.test("invalid text: a compressed one as well", () => {
+Deno.test("invalid text: compressed text is handled in the same way", () => {
   const deflate = { compress: () => null, decompress: (it: Uint8Array) => it.slice() };
   for (const invalidText of ["replace", "bytes", "fail"] as const) {
     const peer = record("client", { invalidText, deflate });
@@ -80,7 +80,7 @@ Deno.test("invalid text: a compressed one as well", () => {
   }
 });
 
-Deno.test("invalid text: a close reason still has to be UTF-8", () => {
+Deno.test("invalid text: a close reason must still be UTF-8", () => {
   const peer = record("client", { invalidText: "replace" });
   peer.protocol.receive(frame({ opcode: 8, payload: Uint8Array.of(3, 232, 0xff) }));
   assertEquals(told(peer), ["failure 1007 Invalid UTF-8"]);

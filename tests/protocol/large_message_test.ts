@@ -1,4 +1,4 @@
-/** Messages that are reported in parts, and those that are sent in fragments. */
+/** Messages that are reported in parts, and messages that are sent in fragments. */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
@@ -16,7 +16,7 @@ import { splits } from "./support.ts";
 interface Large {
   protocol: Protocol;
   log: string[];
-  /** What is called with each part as well. */
+  /** A callback for each part. */
   onPart: () => void;
   sent(): string;
 }
@@ -54,7 +54,7 @@ function open(options: Partial<ProtocolOptions> = {}): Large {
   return large;
 }
 
-/** The content of the parts, joined, and every other event. */
+/** Returns the joined content of the parts, and every other event. */
 function joinedParts(log: string[]): string[] {
   const told: string[] = [];
   let content = "";
@@ -69,7 +69,7 @@ function joinedParts(log: string[]): string[] {
   return told;
 }
 
-Deno.test("large messages: a frame, or fragments, that are larger come in parts, however they are cut", () => {
+Deno.test("large messages: a larger frame or fragmented message is reported in parts, however it is cut", () => {
   for (const side of ["client", "server"] as const) {
     const bytes = joined([
       peerFrame(side, { opcode: 1, payload: "four" }),
@@ -107,7 +107,7 @@ Deno.test("large messages: a frame, or fragments, that are larger come in parts,
   }
 });
 
-Deno.test("large messages: text that is decoded before it is large is handed on first", () => {
+Deno.test("large messages: text that was decoded before it became large is reported first", () => {
   const { protocol, log } = open({
     streamLargerThan: LARGEST_PIECE + 100,
     maxMessageSize: Infinity,
@@ -127,7 +127,7 @@ Deno.test("large messages: text that is decoded before it is large is handed on 
   );
 });
 
-Deno.test("large messages: text that isn't UTF-8 fails, or is replaced", () => {
+Deno.test("large messages: text that is not UTF-8 fails, or is replaced", () => {
   const bad: [chunk: number[], fin: boolean][] = [
     [[97, 98, 99, 100, 101, 0xff, 97], true],
     [[97, 98, 99, 100, 101, 0xe2], true],
@@ -145,7 +145,7 @@ Deno.test("large messages: text that isn't UTF-8 fails, or is replaced", () => {
   }
 });
 
-Deno.test("large messages: the limit is counted, and may be beyond the longest string", () => {
+Deno.test("large messages: the size limit applies, and may exceed the maximum string length", () => {
   const { protocol, log } = open({ maxMessageSize: 10 });
   protocol.receive(frame({ opcode: 2, payload: "123456", fin: false }));
   protocol.receive(frame({ opcode: 0, payload: "12345" }));
@@ -156,7 +156,7 @@ Deno.test("large messages: the limit is counted, and may be beyond the longest s
   assertEquals(endless.log, ["begin binary", "7879 2"]);
 });
 
-Deno.test("large messages: one that is skipped is counted and ends, one that is dropped doesn't", () => {
+Deno.test("large messages: a skipped message counts and ends; a dropped one does neither", () => {
   const { protocol, log } = open();
   protocol.skip();
   protocol.receive(frame({ opcode: 1, payload: "123456", fin: false }));
@@ -200,13 +200,13 @@ Deno.test("large messages: an event may pause, close and throw in the middle", (
   assertEquals(ending.log, ["begin binary", "31323334 4"]);
 });
 
-// Compressed.
+// Compressed messages.
 
-/** A decompressor in the hands of the test: it gives what the test asks for. */
+/** A decompressor that the test controls: it returns the test's output. */
 class FakeDeflate implements MessageDeflate {
   receiver: InflatePartsEvents | null = null;
   readonly log: string[] = [];
-  /** What is done with each piece. */
+  /** A callback for each piece. */
   onPush: (bytes: Uint8Array, isLast: boolean) => void = () => {};
 
   compress(): null {
@@ -244,7 +244,7 @@ function compressed(options: Partial<ProtocolOptions> = {}) {
   return Object.assign(open({ deflate, ...options }), { deflate });
 }
 
-Deno.test("large messages, compressed: what they are decompressed to decides", () => {
+Deno.test("large messages, compressed: the decompressed size decides", () => {
   const { protocol, log, deflate } = compressed();
   const small = frame({ opcode: 1, rsv: 4, payload: "c" });
   protocol.receive(joined([small, small, frame({ opcode: 10, payload: "p" })]));
@@ -273,7 +273,7 @@ Deno.test("large messages, compressed: what they are decompressed to decides", (
   ]);
 });
 
-Deno.test("large messages, compressed: a payload that is larger is decompressed as it arrives", () => {
+Deno.test("large messages, compressed: a larger payload is decompressed as it arrives", () => {
   const { protocol, log, deflate } = compressed({ maxMessageSize: 1 << 20 });
   protocol.receive(frame({ opcode: 2, rsv: 4, payload: "ab", fin: false }));
   assertEquals(deflate.log, []);
@@ -294,7 +294,7 @@ Deno.test("large messages, compressed: a payload that is larger is decompressed 
   assertEquals(log.slice(3), ["end", "unblocked"]);
 });
 
-Deno.test("large messages, compressed: every end in the middle", () => {
+Deno.test("large messages, compressed: every way to end in the middle", () => {
   const ends: [(it: ReturnType<typeof compressed>) => void, string][] = [
     [
       ({ deflate }) => deflate.receiver?.onInflateEnd(new InflateError("too-big")),
@@ -327,7 +327,7 @@ Deno.test("large messages, compressed: every end in the middle", () => {
     it.deflate.receiver?.onInflateEnd(null);
     assertEquals(it.log.length, told);
   }
-  // What is bad from the beginning, and an owner that closes at the first part.
+  // Invalid from the beginning, and an owner that closes at the first part.
   const bad = compressed();
   bad.protocol.receive(frame({ opcode: 1, rsv: 4, payload: "abcd" }));
   bad.deflate.receiver?.onInflated(Uint8Array.of(97, 98));
@@ -354,7 +354,7 @@ Deno.test("large messages, compressed: the listener of the last part may close",
   ]);
 });
 
-Deno.test("large messages, compressed: a skipped one is decompressed, because later ones depend on it", () => {
+Deno.test("large messages, compressed: a skipped message is still decompressed, because later ones depend on it", () => {
   const { protocol, log, deflate } = compressed();
   protocol.receive(frame({ opcode: 1, rsv: 4, payload: "abcde", fin: false }));
   deflate.receiver?.onInflated(utf8("123456"));
@@ -365,7 +365,7 @@ Deno.test("large messages, compressed: a skipped one is decompressed, because la
   assertEquals(log, ["begin text", "123456 6", "end", "unblocked"]);
 });
 
-Deno.test("large messages, compressed: a decompressor that is done in the call blocks nothing", () => {
+Deno.test("large messages, compressed: a synchronous decompressor blocks nothing", () => {
   const it = compressed();
   it.deflate.onPush = (_, isLast) => {
     it.deflate.receiver?.onInflated(utf8("abcdef"));
@@ -385,7 +385,7 @@ Deno.test("large messages, compressed: a decompressor that is done in the call b
 
 // Sending.
 
-Deno.test("large messages: fragments, with other opcodes behind the first, and control frames between", () => {
+Deno.test("large messages: after the first fragment, other opcodes follow, with control frames between", () => {
   const { protocol, sent } = open({ side: "server" });
   const fragment = { opcode: 1, fin: false, compress: true };
   assert(protocol.sendFragment(utf8("a"), fragment));
@@ -397,7 +397,7 @@ Deno.test("large messages: fragments, with other opcodes behind the first, and c
   assertEquals(protocol.sendFragment(utf8("c"), fragment), false);
 });
 
-Deno.test("large messages: fragments that are compressed have the bit in the first one only", () => {
+Deno.test("large messages: only the first compressed fragment has the RSV1 bit", () => {
   const { protocol, sent } = compressed({ side: "server" });
   const fragment = { opcode: 2, fin: false, compress: true };
   protocol.sendFragment(utf8("a"), fragment);

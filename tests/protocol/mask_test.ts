@@ -5,7 +5,7 @@ import { hex } from "../support/bytes.ts";
 
 const random = seededRandom();
 
-/** RFC 6455 §5.3, to the letter: octet i is XORed with octet i modulo 4 of the key. */
+/** RFC 6455 §5.3, literally: octet i is XORed with octet i modulo 4 of the key. */
 function reference(payload: Uint8Array, key: number, phase = 0): Uint8Array {
   return payload.map((byte, i) => byte ^ (key >>> (24 - 8 * ((i + phase) % 4))) & 255);
 }
@@ -31,7 +31,7 @@ for (const key of [0, 0x37fa213d, -1, 0x80000001 | 0, 0xff000000]) {
   });
 }
 
-Deno.test("mask: copies of every length and offset; the source is left alone", () => {
+Deno.test("mask: copies have every length and offset, and the source is unchanged", () => {
   for (const length of [...lengths, 16383, 16384, 16385, 40001]) {
     const source = random.bytes(length);
     const before = source.slice();
@@ -50,7 +50,7 @@ Deno.test("mask: copies of every length and offset; the source is left alone", (
   }
 });
 
-Deno.test("mask: many frames in one chunk, and chunks alternately, of any offset and size", () => {
+Deno.test("mask: many frames in one chunk, and alternating chunks of any offset and size", () => {
   const chunks = [5, 64 * 1024, 200_000, 131_072].map((offset, i) => {
     const bytes = random.bytes(2000 + 8);
     const buffer = new ArrayBuffer(i % 2 === 0 ? 3000 : 200_000);

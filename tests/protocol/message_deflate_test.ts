@@ -9,7 +9,7 @@ import { record, splits, told } from "./support.ts";
 import { hex, joined, utf8 } from "../support/bytes.ts";
 import { frame, KEY } from "../support/frames.ts";
 
-/** Stands in for DEFLATE: "compressed" is the payload backwards behind a 0; "!" isn't compressible. */
+/** A substitute for DEFLATE: it puts a 0 before the reversed payload; "!" does not shrink. */
 const backwards: MessageDeflate = {
   compress: (payload) =>
     payload[0] === 0x21 ? null : joined([Uint8Array.of(0), payload.slice().reverse()]),
@@ -21,7 +21,7 @@ const backwards: MessageDeflate = {
 };
 const deflate = { deflate: backwards };
 
-Deno.test("deflate: messages are sent compressed, with RSV1; those that don't shrink or opt out are not", () => {
+Deno.test("deflate: messages are sent compressed, with RSV1, unless they do not shrink or opt out", () => {
   const { protocol, sent } = record("server", deflate);
   const sending: [() => void, Uint8Array][] = [
     [() => protocol.sendText("abc"), frame({ opcode: 1, rsv: 4, payload: "\0cba" })],
@@ -47,7 +47,7 @@ Deno.test("deflate: messages are sent compressed, with RSV1; those that don't sh
   }
 });
 
-Deno.test("deflate: compressed and plain messages alternately, whole and in fragments", () => {
+Deno.test("deflate: compressed and plain messages alternate, in one frame and in fragments", () => {
   const wire = joined([
     frame({ opcode: 1, rsv: 4, payload: "\0olleh" }),
     frame({ opcode: 1, payload: "plain" }),
@@ -71,7 +71,7 @@ function failureOf(payload: Uint8Array | string, options = {}): [string[], strin
   return [told(peer), peer.sent().slice(0, 4)];
 }
 
-Deno.test("deflate: corrupt 1007, too big 1009, not UTF-8 after inflating 1007, our own fault 1011", () => {
+Deno.test("deflate: corrupt 1007, too big 1009, not UTF-8 after inflating 1007, our own error 1011", () => {
   assertEquals(failureOf("corrupt")[0], ["failure 1007 Invalid compressed data"]);
   assertEquals(failureOf(Uint8Array.of(0, 0xff))[0], ["failure 1007 Invalid UTF-8"]);
   const bomb = {
@@ -93,14 +93,14 @@ Deno.test("deflate: corrupt 1007, too big 1009, not UTF-8 after inflating 1007, 
   assertEquals(failureOf("\0", { deflate: broken })[0], ["failure 1011 Decompression failed"]);
 });
 
-Deno.test("attack 20: the sum of compressed fragments is bounded before it is inflated", () => {
+Deno.test("attack 20: the sum of compressed fragments is limited before they are inflated", () => {
   const peer = record("client", { ...deflate, maxMessageSize: 10 });
   peer.protocol.receive(frame({ opcode: 1, rsv: 4, fin: false, payload: new Uint8Array(6) }));
   peer.protocol.receive(frame({ opcode: 0, fin: false, payload: new Uint8Array(5) }));
   assertEquals(told(peer), ["failure 1009 Message too big"]);
 });
 
-Deno.test("deflate: after our own Close nothing is inflated", () => {
+Deno.test("deflate: after our own Close, nothing is inflated", () => {
   const peer = record("client", deflate);
   peer.protocol.close();
   peer.protocol.receive(frame({ opcode: 1, rsv: 4, payload: "corrupt" }));
@@ -108,7 +108,7 @@ Deno.test("deflate: after our own Close nothing is inflated", () => {
   assertEquals(told(peer), ["close 1005 "]);
 });
 
-Deno.test("deflate: a client masks what it compressed, and leaves the compressor's bytes alone", () => {
+Deno.test("deflate: a client masks compressed bytes, and does not change the compressor's buffer", () => {
   const compressed = utf8("compressed");
   const { protocol, sent } = record("client", {
     deflate: { ...backwards, compress: () => compressed },
@@ -128,7 +128,7 @@ Deno.test("InflateError: an Error with its reason and its cause", () => {
   assertEquals(inflateFailure(undefined).code, 1011);
 });
 
-Deno.test("payloadSize: the messages that wait, before compressing, without frames", () => {
+Deno.test("payloadSize: the size of the queued messages, before compression and without frames", () => {
   for (const options of [{}, deflate]) {
     const { protocol } = record("server", options);
     assertEquals(protocol.output.payloadSize, 0);

@@ -1,4 +1,4 @@
-/** The sending half: what is encoded, where it lies, and when its memory is used again. */
+/** The sending half: its encoding, its buffers, and when it reuses their memory. */
 
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { Output } from "../../src/protocol/output.ts";
@@ -16,13 +16,13 @@ function output(recycles = false): Output {
   return new Output(null, recycles);
 }
 
-/** All the output, taken in the cheap way if that is possible. */
+/** Returns all the output, through takeChunk if possible. */
 function take(output: Output): Uint8Array[] {
   const chunk = output.takeChunk();
   return chunk === null ? output.takeAll() : [chunk];
 }
 
-/** Begins a new shared buffer, so that a test knows where it is. */
+/** Starts a new shared buffer at a known position. */
 function freshSlab(): void {
   slabFor(SLAB_SIZE);
 }
@@ -52,7 +52,7 @@ Deno.test("output: frames of all kinds in order, and their sizes", () => {
   }
 });
 
-Deno.test("output: text that grows in the middle of a pair of surrogates", () => {
+Deno.test("output: text that grows within a surrogate pair", () => {
   for (let before = 16_380; before < 16_390; before++) {
     const text = "x".repeat(before) + "😀".repeat(3000) + "\udc00";
     const one = output();
@@ -62,7 +62,7 @@ Deno.test("output: text that grows in the middle of a pair of surrogates", () =>
   }
 });
 
-Deno.test("output: a masking key a frame, asked for in order", () => {
+Deno.test("output: each frame has its own masking key, requested in order", () => {
   let next = 1;
   const masked = new Output(() => next++, false);
   write(masked, new Uint8Array(4));
@@ -74,7 +74,7 @@ Deno.test("output: a masking key a frame, asked for in order", () => {
   );
 });
 
-Deno.test("output: no masking key available leaves the output as it was", () => {
+Deno.test("output: without a masking key, the output is unchanged", () => {
   let fails = true;
   const masked = new Output(() => {
     if (fails) throw new Error("no key");
@@ -93,8 +93,8 @@ Deno.test("output: no masking key available leaves the output as it was", () => 
   assertEquals(take(masked), [frame({ opcode: 2, payload: Uint8Array.of(1), key: KEY })]);
 });
 
-// As if another thread had made it longer behind the first look.
-Deno.test("output: what is longer than it was said to be reaches into no other connection's part", () => {
+// As if another thread had enlarged it after the first look.
+Deno.test("output: a payload longer than its reported size does not reach another connection's part", () => {
   const longer = new Uint8Array(200).fill(0xee);
   for (const side of ["client", "server"] as const) {
     const keys = side === "server" ? () => KEY_NUMBER : null;
@@ -121,7 +121,7 @@ Deno.test("output: what is longer than it was said to be reaches into no other c
   }
 });
 
-Deno.test("output S184 the frames of a turn are one chunk, which needs no array", () => {
+Deno.test("output S184 the frames of a turn are one chunk, without an array", () => {
   freshSlab();
   const one = output();
   assertEquals(one.takeChunk(), null);
@@ -133,7 +133,7 @@ Deno.test("output S184 the frames of a turn are one chunk, which needs no array"
   assertEquals([one.takeAll().length, one.size], [2, 0]);
 });
 
-Deno.test("output: an encoded frame that is the whole output isn't copied; with more it is, unless large", () => {
+Deno.test("output: an encoded frame that is the whole output is not copied; with other output it is, unless it is large", () => {
   const small = frame({ opcode: 1, payload: "small" });
   const large = frame({ opcode: 2, payload: new Uint8Array(0x4000) });
   const one = output(true);
@@ -158,14 +158,14 @@ Deno.test("output: an encoded frame that is the whole output isn't copied; with 
     small.length,
     large.length,
   ]);
-  // No room in one buffer for both.
+  // One buffer has no room for both.
   one.writeEncoded(small);
   write(one, new Uint8Array(0x3000));
   one.writeText(0x81, "x".repeat(21_840));
   assertEquals(joined(take(one)).length, small.length + 0x3004 + 21_844);
 });
 
-Deno.test("output: an encoded frame is copied where the transport may keep it, or write to it", () => {
+Deno.test("output: an encoded frame is copied if the transport may keep it or write to it", () => {
   for (const size of [10, 0x4000]) {
     const encoded = frame({ opcode: 2, payload: new Uint8Array(size) });
     const one = output();
@@ -175,7 +175,7 @@ Deno.test("output: an encoded frame is copied where the transport may keep it, o
   }
 });
 
-Deno.test("output: each Ping's Pong, up to 64 and the latest", () => {
+Deno.test("output: it answers each Ping with a Pong, up to 64 and the latest", () => {
   const one = output();
   for (let i = 0; i < 70; i++) one.writePong(Uint8Array.of(i));
   assertEquals([one.size, one.takeChunk()], [65 * 3, null]);
@@ -186,7 +186,7 @@ Deno.test("output: each Ping's Pong, up to 64 and the latest", () => {
   assertEquals(take(one), [Uint8Array.of(0x8a, 1, 1)]);
 });
 
-Deno.test("output: no Pong is the very array that its Ping came in", () => {
+Deno.test("output: no Pong uses the array of its Ping", () => {
   const one = output();
   const payload = Uint8Array.of(7);
   for (let i = 0; i < 65; i++) one.writePong(payload);
@@ -197,7 +197,7 @@ Deno.test("output: no Pong is the very array that its Ping came in", () => {
   );
 });
 
-Deno.test("output: each of two alternating connections gets its own bytes, and no pending buffer is reused", () => {
+Deno.test("output: two alternating connections each get their own bytes, and no pending buffer is reused", () => {
   const random = seededRandom();
   const label = `seed ${random.seed}`;
   const lines = Array.from({ length: 5 }, () => ({
@@ -221,7 +221,7 @@ Deno.test("output: each of two alternating connections gets its own bytes, and n
   }
 });
 
-Deno.test("output: alternately the number of chunks grows with the logarithm of the bytes", () => {
+Deno.test("output: for alternating connections, the number of chunks grows with the logarithm of the bytes", () => {
   freshSlab();
   const [a, b] = [output(), output()];
   for (let i = 0; i < 2000; i++) {
@@ -235,7 +235,7 @@ Deno.test("output: alternately the number of chunks grows with the logarithm of 
   }
 });
 
-Deno.test("output: a connection that isn't read doesn't keep the buffers of fast ones", () => {
+Deno.test("output: a connection that is not read does not keep the buffers of fast ones", () => {
   freshSlab();
   const [slow, fast] = [output(), output()];
   for (let i = 0; i < 20_000; i++) {
@@ -248,12 +248,12 @@ Deno.test("output: a connection that isn't read doesn't keep the buffers of fast
   assert(held <= 2 * 20_000 * 64, `${held}`);
 });
 
-Deno.test("output: nothing is written to before it is released, whichever connection releases what, and when", () => {
+Deno.test("output: no buffer is reused before it is released, in any order of connections", () => {
   const random = seededRandom();
   const label = `seed ${random.seed}`;
   const lines = Array.from({ length: 4 }, () => ({
     output: output(true),
-    /** Taken, and read only when it is handed on: what a socket does. */
+    /** Output that is taken, and read only when it is passed on, as a socket does. */
     waiting: [] as { chunk: Uint8Array; before: string }[],
     put: "",
     got: "",
@@ -279,7 +279,7 @@ Deno.test("output: nothing is written to before it is released, whichever connec
   }
 });
 
-Deno.test("output: connections that hand on at once write to the same memory every time, and get one view", () => {
+Deno.test("output: connections that pass on their output at once reuse the same memory and view every time", () => {
   freshSlab();
   const [a, b] = [output(true), output(true)];
   const views = new Set<Uint8Array | null>();
@@ -313,7 +313,7 @@ Deno.test("output: a part of the pending bytes can be released", () => {
   one.release(0);
 });
 
-Deno.test("output: what isn't released is never written to again", () => {
+Deno.test("output: memory that is not released is never reused", () => {
   const one = output();
   const chunks: Uint8Array[] = [];
   for (let i = 0; i < 500; i++) {
@@ -324,7 +324,7 @@ Deno.test("output: what isn't released is never written to again", () => {
   assertEquals(chunks.map((chunk) => chunk[4]), Array.from({ length: 500 }, (_, i) => i % 256));
 });
 
-Deno.test("output: a large payload fills what is left of a buffer, unless that is next to nothing", () => {
+Deno.test("output: a large payload fills the rest of a buffer, unless that is very small", () => {
   for (const [size, first] of [[10_000, 65_536], [16_200, 64_826]] as const) {
     freshSlab();
     const one = output();
@@ -335,7 +335,7 @@ Deno.test("output: a large payload fills what is left of a buffer, unless that i
   }
 });
 
-Deno.test("output: much of it, released late, goes through the same buffers again", () => {
+Deno.test("output: a large output that is released late reuses the same buffers", () => {
   const one = output(true);
   const used = (): Set<ArrayBufferLike> => {
     for (let i = 0; i < 300; i++) write(one, new Uint8Array(1000));

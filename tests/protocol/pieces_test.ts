@@ -29,14 +29,14 @@ function header(flags: number, length: number, key?: number): FrameHeader {
   });
 }
 
-Deno.test("pieces: a header joined, with no more than the longest one has", () => {
+Deno.test("pieces: a header is joined, and has no more bytes than the longest header", () => {
   const chunk = Uint8Array.from({ length: 30 }, (_, i) => i);
   const first = joinHeader(new Uint8Array(0), chunk, 28);
   assertEquals(first, Uint8Array.of(28, 29));
   assertEquals(joinHeader(first, chunk, 1), Uint8Array.of(28, 29, ...chunk.subarray(1, 13)));
 });
 
-Deno.test("pieces: a frame copies its payload, unmasked, and leaves the chunk unchanged", () => {
+Deno.test("pieces: a frame copies and unmasks its payload, and does not change the chunk", () => {
   const message = new MessageInPieces(0x82, OPTIONS);
   const frame = new FrameInPieces(header(0x82, 5, KEY_NUMBER), message);
   const chunk = Uint8Array.of(0, 0, 0x37, 0xfa, 0x21, 0x3d, 0x37);
@@ -50,7 +50,7 @@ Deno.test("pieces: a frame copies its payload, unmasked, and leaves the chunk un
   assertEquals(dropped.remaining, 0);
 });
 
-Deno.test("pieces: text that isn't UTF-8 is noticed at once, or at its end", () => {
+Deno.test("pieces: text that is not UTF-8 is detected at once, or at its end", () => {
   for (const [payload, within] of [[[0x61, 0xff], false], [[0x61, 0xc3], true]] as const) {
     const message = new MessageInPieces(0x81, OPTIONS);
     const frame = new FrameInPieces(header(0x81, 2), message);
@@ -59,7 +59,7 @@ Deno.test("pieces: text that isn't UTF-8 is noticed at once, or at its end", () 
   }
 });
 
-Deno.test("pieces: bytes that are added have no header; compressed text isn't text yet", () => {
+Deno.test("pieces: added bytes have no header, and compressed text is not checked as text", () => {
   const text = new MessageInPieces(0x81, OPTIONS);
   assert(text.add(utf8("he")) && text.add(utf8("llo")) && text.decode());
   assertEquals([text.isText, text.finish()], [true, "hello"]);
@@ -83,7 +83,7 @@ function collecting(flags: number): Collecting {
   return { inflating, message, reported };
 }
 
-Deno.test("inflating: the end is kept during the call, and reported after it", () => {
+Deno.test("inflating: the end is stored during the call, and reported after it", () => {
   for (const isLate of [false, true]) {
     const { inflating, message, reported } = collecting(0x81);
     inflating.isLate = isLate;
@@ -100,13 +100,13 @@ Deno.test("inflating: the end is kept during the call, and reported after it", (
   }
 });
 
-Deno.test("inflating: large text that isn't UTF-8 is reported at once", () => {
+Deno.test("inflating: large text that is not UTF-8 is reported at once", () => {
   const { inflating, reported } = collecting(0x81);
   assertEquals(inflating.onInflated(new Uint8Array(LARGEST_PIECE).fill(0xff)), true);
   assertEquals(reported, [BAD_UTF8]);
 });
 
-Deno.test("inflating: what is large, and not text, waits for its size", () => {
+Deno.test("inflating: a large binary message waits for its size", () => {
   const { inflating, message } = collecting(0x82);
   const piece = new Uint8Array(5 * LARGEST_PIECE);
   assertEquals(inflating.onInflated(piece), false);
@@ -114,7 +114,7 @@ Deno.test("inflating: what is large, and not text, waits for its size", () => {
   assertEquals([inflating.onInflated(piece), message.size], [true, piece.length]);
 });
 
-Deno.test("inflating: once abandoned it accepts everything and reports nothing", () => {
+Deno.test("inflating: after it is abandoned, it accepts everything and reports nothing", () => {
   const { inflating, message, reported } = collecting(0x81);
   inflating.isLate = true;
   inflating.abandon();
@@ -124,7 +124,7 @@ Deno.test("inflating: once abandoned it accepts everything and reports nothing",
   assertEquals([message.size, inflating.outcome, reported], [0, undefined, []]);
 });
 
-// What a connection makes of them.
+// The messages that a connection assembles from the pieces.
 
 interface Client extends Recorded {
   messages: (string | Uint8Array)[];
@@ -139,7 +139,7 @@ function client(maxMessageSize = 1 << 24): Client {
   return Object.assign(recorded, { messages, receive });
 }
 
-Deno.test("pieces: fragments, empty ones too, with control frames between", () => {
+Deno.test("pieces: fragments, including empty ones, with control frames between", () => {
   const wire = joined([
     frame({ opcode: 2, fin: false }),
     frame({ opcode: 0, fin: false, payload: "a" }),
@@ -157,7 +157,7 @@ Deno.test("pieces: fragments, empty ones too, with control frames between", () =
   }
 });
 
-Deno.test("pieces: a message in many small fragments doesn't keep much more than its bytes", () => {
+Deno.test("pieces: a message in many small fragments uses little more memory than its bytes", () => {
   for (const [count, size] of [[3, 5], [100, 64], [1000, 64]] as const) {
     const { receive, messages } = client();
     receive(frame({ opcode: 2, fin: false }));
@@ -183,7 +183,7 @@ Deno.test("pieces: a frame in many chunks ends in a buffer of exactly its size",
   assertEquals(message.buffer.byteLength, payload.length);
 });
 
-Deno.test("pieces: after our Close messages are dropped, from between any two bytes of them", () => {
+Deno.test("pieces: after our Close, messages are dropped from between any two of their bytes", () => {
   const wire = joined([
     frame({ opcode: 1, fin: false, payload: "abc" }),
     frame({ opcode: 10, payload: "def" }),
@@ -201,7 +201,7 @@ Deno.test("pieces: after our Close messages are dropped, from between any two by
   }
 });
 
-Deno.test("pieces: what can't be counted is too big even when it would be dropped", () => {
+Deno.test("pieces: a length above the safe integers is too big even if the message would be dropped", () => {
   const peer = client(10);
   peer.protocol.close(1000);
   peer.receive(Uint8Array.of(0x82, 127, 0, 0x1f, 255, 255, 255, 255, 255, 255));

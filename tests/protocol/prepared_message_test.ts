@@ -8,7 +8,7 @@ function noKeys(): number {
   throw new Error("A server asks for no masking key");
 }
 
-/** A server's end, and what it has to write. */
+/** A server's end, and its output. */
 function server(deflate?: MessageDeflate): { protocol: Protocol; output: () => Uint8Array } {
   const protocol = new Protocol({
     side: "server",
@@ -19,7 +19,7 @@ function server(deflate?: MessageDeflate): { protocol: Protocol; output: () => U
   return { protocol, output: () => joined(protocol.output.takeAll()) };
 }
 
-/** "Compresses" by leaving out the first byte, and counts. */
+/** A "compressor" that omits the first byte, and counts its calls. */
 class FakeShared implements SharedDeflate {
   readonly kind: string;
   compressed = 0;
@@ -43,7 +43,7 @@ function withShared(shared: SharedDeflate): MessageDeflate {
   return { compress: () => null, decompress: (payload) => payload, shared };
 }
 
-Deno.test("a prepared message is the frame that sending it by itself makes", () => {
+Deno.test("a prepared message has the same frame as a message that is sent alone", () => {
   for (const length of [0, 1, 125, 126, 0x3ffe, 0x4000, 0xffff, 0x1_0000]) {
     const text = "x".repeat(length);
     const bytes = new Uint8Array(length).fill(7);
@@ -85,7 +85,7 @@ Deno.test("a prepared message is compressed once for each kind of compressor", (
   assertEquals([first, second, third].map((it) => it.sent), [1, 1, 2]);
 });
 
-Deno.test("a prepared message that doesn't shrink, or must not be compressed, is sent uncompressed", () => {
+Deno.test("a prepared message that does not shrink, or must not be compressed, is sent uncompressed", () => {
   const small = new FakeShared("a");
   const end = server(withShared(small));
   end.protocol.sendPrepared(new PreparedMessage("a"));
@@ -97,7 +97,7 @@ Deno.test("a prepared message that doesn't shrink, or must not be compressed, is
   assertEquals(without.output(), Uint8Array.of(0x81, 3, 97, 98, 99));
 });
 
-Deno.test("nothing prepared is sent after a Close", () => {
+Deno.test("no prepared message is sent after a Close", () => {
   const { protocol, output } = server();
   protocol.close(1000);
   output();

@@ -43,7 +43,7 @@ for (const vector of vectors) {
     }
   });
 
-  Deno.test(`G23 decode with bytes behind: ${vector.name}`, () => {
+  Deno.test(`G23 decode with further bytes after the frame: ${vector.name}`, () => {
     const after = peerFrame(vector.side, { opcode: 1, payload: "behind" });
     const isClose = vector.told[0]?.startsWith("close");
     const expected = isClose ? vector.told : [...vector.told, "text behind"];
@@ -56,7 +56,7 @@ for (const vector of vectors) {
   });
 }
 
-Deno.test("G23 chunks that are views with an offset, of a class of its own, unchanged afterwards", () => {
+Deno.test("G23 chunks may be views with an offset and of a subclass, and stay unchanged", () => {
   class Chunk extends Uint8Array {
     override slice(start?: number, end?: number): Uint8Array<ArrayBuffer> {
       return this.subarray(start, end) as Uint8Array<ArrayBuffer>;
@@ -76,7 +76,7 @@ Deno.test("G23 chunks that are views with an offset, of a class of its own, unch
   assertEquals(hex(around), before);
 });
 
-Deno.test("a binary message is a view of a chunk that is given away, and never of another", () => {
+Deno.test("a binary message is a view only of a transferred chunk", () => {
   const payload = Uint8Array.of(1, 2, 3);
   for (const ownsChunks of [true, false]) {
     const chunk = peerFrame("client", { opcode: 2, payload });
@@ -97,7 +97,7 @@ interface Rule {
   masked: boolean;
 }
 
-/** RFC 6455 §5 and RFC 7692 §6, told once more and differently: which frames of no payload are legal. */
+/** RFC 6455 §5 and RFC 7692 §6, implemented a second time in another way: which frames without a payload are legal. */
 function expected(rule: Rule, side: Side, deflate: boolean, unfinished: boolean): string | null {
   const { opcode, fin, rsv, masked } = rule;
   if (masked && side === "client") return "Frame masked";
@@ -176,7 +176,7 @@ function checkOutcome(
   assertEquals(log, [message], label);
 }
 
-Deno.test("G21 a Ping with a payload between two fragments: the Pong has it, the message is whole", () => {
+Deno.test("G21 a Ping with a payload between two fragments: the Pong has the payload, and the message is complete", () => {
   for (const side of sides) {
     const wire = joined([
       peerFrame(side, { opcode: 2, fin: false, payload: "first" }),
@@ -205,7 +205,7 @@ Deno.test("G21 a Close with a payload between two fragments", () => {
   assertEquals(peer.sent(), hex(frame({ opcode: 8, payload: closePayload(1001, "bye") })));
 });
 
-Deno.test("G22 fragmented text split inside a code point, everywhere", () => {
+Deno.test("G22 fragmented text that is split inside a code point, at every position", () => {
   const text = "\ufeffaé漢😀";
   const bytes = utf8(text);
   for (let i = 0; i <= bytes.length; i++) {
@@ -244,7 +244,7 @@ Deno.test("G22 text that ends within a code point fails at its end, in one piece
   }
 });
 
-Deno.test("G24 the limit holds for one frame, for the sum of fragments, and not a byte earlier", () => {
+Deno.test("G24 the limit applies to one frame and to the sum of fragments, and not a byte earlier", () => {
   const limit = { maxMessageSize: 1000 };
   const fits = record("client", limit);
   fits.protocol.receive(frame({ opcode: 2, payload: new Uint8Array(1000) }));
@@ -252,7 +252,7 @@ Deno.test("G24 the limit holds for one frame, for the sum of fragments, and not 
   fits.protocol.receive(frame({ opcode: 0, payload: new Uint8Array(1) }));
   assertEquals(told(fits).map((entry) => entry.length), [2007, 2007]);
   const single = record("client", limit);
-  // From the header alone.
+  // The header alone exceeds the limit.
   single.protocol.receive(fromHex("82 7e 03 e9"));
   assertEquals(told(single), ["failure 1009 Message too big"]);
   const sum = record("client", limit);
@@ -264,7 +264,7 @@ Deno.test("G24 the limit holds for one frame, for the sum of fragments, and not 
 const sendable = [1000, 1001, 1003, 1007, 1011, 1012, 1014, 3000, 4999];
 const unsendable = [0, 999, 1004, 1005, 1006, 1015, 1016, 1999, 2999, 5000, 65535];
 
-Deno.test("G25 Close payloads: 0, 1, 2 bytes and every code of interest", () => {
+Deno.test("G25 Close payloads: 0, 1 and 2 bytes, and every relevant code", () => {
   const outcome = (payload: Uint8Array): [string[], string] => {
     const peer = record("client");
     peer.protocol.receive(frame({ opcode: 8, payload }));
@@ -289,7 +289,7 @@ Deno.test("G25 Close payloads: 0, 1, 2 bytes and every code of interest", () => 
   assertEquals(outcome(closePayload(1000, Uint8Array.of(0xff)))[0], ["failure 1007 Invalid UTF-8"]);
 });
 
-Deno.test("G26 the transport ends: before any frame, in the middle of one, with a message unread", () => {
+Deno.test("G26 the transport ends before a frame, in the middle of one, or with an unread message", () => {
   const wire = frame({ opcode: 1, payload: "text" });
   for (const part of [0, 1, 3]) {
     const peer = record("client");
@@ -303,7 +303,7 @@ Deno.test("G26 the transport ends: before any frame, in the middle of one, with 
   }
 });
 
-Deno.test("G8 our Close, then the peer's: no answer is sent, codes of both are known", () => {
+Deno.test("G8 our Close and then the peer's: no answer is sent, and both codes are known", () => {
   const peer = record("client");
   assert(peer.protocol.close(1001, "going"));
   assertEquals(peer.protocol.state, "closing");
@@ -336,7 +336,7 @@ Deno.test("G9 data between our Close and the peer's is dropped, but its frames a
   peer.protocol.receive(frame({ opcode: 1, fin: false, payload: "abc" }));
   peer.protocol.close(1000);
   peer.protocol.receive(frame({ opcode: 0, payload: Uint8Array.of(0xff) }));
-  // More than maxMessageSize, whole and in parts: it is not kept.
+  // The message may exceed maxMessageSize, whole and in parts, because it is not kept.
   for (const chunks of splits(frame({ opcode: 2, payload: new Uint8Array(300) }))) {
     for (const chunk of chunks) peer.protocol.receive(chunk);
   }
@@ -359,7 +359,7 @@ Deno.test("ten Pings in one chunk get ten Pongs, in order", () => {
   assertEquals(sent(), hex(joined(pongs)));
 });
 
-Deno.test("a Pong goes out before the messages that are sent after its Ping", () => {
+Deno.test("a Pong is sent before the messages that are sent after its Ping", () => {
   const { protocol, sent } = record("server");
   protocol.sendText("a");
   protocol.receive(frame({ opcode: 9, payload: "?", key: KEY }));
@@ -386,7 +386,7 @@ Deno.test("G19 a Ping after our own Close is answered: RFC 6455 §5.5.2", () => 
   assertEquals(peer.sent(), hex(frame({ opcode: 10, payload: "?" })));
 });
 
-Deno.test("G11 nothing is sent after a Close, ours or theirs, or a failure", () => {
+Deno.test("G11 nothing is sent after either side's Close, or after a failure", () => {
   const ours = record("client");
   ours.protocol.close();
   const theirs = record("client");
@@ -404,7 +404,7 @@ Deno.test("G11 nothing is sent after a Close, ours or theirs, or a failure", () 
   }
 });
 
-Deno.test("G5 arguments that can't be sent throw and change nothing", () => {
+Deno.test("G5 arguments that cannot be sent throw and change nothing", () => {
   const { protocol, sent } = record("client");
   const long = new Uint8Array(126);
   for (const code of unsendable) assertThrows(() => protocol.close(code), RangeError);
@@ -416,7 +416,7 @@ Deno.test("G5 arguments that can't be sent throw and change nothing", () => {
   assertEquals([protocol.state, sent()], ["open", ""]);
 });
 
-Deno.test("S178 after a Close or a failure everything is ignored, in the same chunk too", () => {
+Deno.test("S178 everything is ignored after a Close or a failure, in the same chunk too", () => {
   const text = frame({ opcode: 1, payload: "late" });
   for (const last of [frame({ opcode: 8 }), fromHex("8f 00"), fromHex("81 01 ff")]) {
     const peer = record("client");
@@ -448,7 +448,7 @@ Deno.test("pause takes effect between messages of one chunk, and bytes are kept"
   }
 });
 
-Deno.test("pause in the middle of a frame holds the rest of it", () => {
+Deno.test("pause in the middle of a frame holds the rest of the frame", () => {
   const peer = record("server");
   const wire = peerFrame("server", { opcode: 1, payload: "abcdef" });
   peer.protocol.receive(wire.subarray(0, 8));
@@ -459,7 +459,7 @@ Deno.test("pause in the middle of a frame holds the rest of it", () => {
   assertEquals(told(peer), ["text abcdef"]);
 });
 
-Deno.test("pause by the message that ends a split frame keeps what is behind it", () => {
+Deno.test("pause by the message that ends a split frame keeps the bytes after it", () => {
   for (const ownsChunks of [false, true]) {
     const peer = record("client", { ownsChunks });
     peer.onMessage = () => peer.protocol.pause();
@@ -477,7 +477,7 @@ Deno.test("pause by the message that ends a split frame keeps what is behind it"
   }
 });
 
-Deno.test("receive from within an event is queued: no event within another, order kept", () => {
+Deno.test("receive inside an event is queued, so that events are not nested and stay in order", () => {
   const peer = record("client");
   let depth = 0;
   peer.onMessage = (message) => {
@@ -491,7 +491,7 @@ Deno.test("receive from within an event is queued: no event within another, orde
   assertEquals(told(peer), ["text a", "text b", "text c"]);
 });
 
-Deno.test("resume from within an event, and end within one", () => {
+Deno.test("resume inside an event, and end inside one", () => {
   const peer = record("client");
   peer.onMessage = (message) => {
     peer.protocol.pause();
@@ -532,7 +532,7 @@ Deno.test("a server needs no masking key", () => {
   assertEquals(peer.sent().length / 2, 62 + 20004);
 });
 
-Deno.test("onPing may be left out: the Ping is answered all the same", () => {
+Deno.test("onPing is optional: the Ping is still answered", () => {
   const nothing = (): void => {};
   const protocol = new Protocol(
     { side: "client", maskingKeys: () => KEY_NUMBER, maxMessageSize: Infinity },
@@ -550,7 +550,7 @@ Deno.test("onPing may be left out: the Ping is answered all the same", () => {
   assertEquals(hex(joined(protocol.output.takeAll())), hex(expected));
 });
 
-Deno.test("lengths of 64 bits: the most significant one 1002, others too big 1009", () => {
+Deno.test("64-bit lengths: 1002 if the most significant bit is set, 1009 if too big", () => {
   const outcomes: [string, number][] = [
     ["82 7f 80 00 00 00 00 00 00 00", 1002],
     ["82 7f ff ff ff ff ff ff ff ff", 1002],
@@ -566,13 +566,13 @@ Deno.test("lengths of 64 bits: the most significant one 1002, others too big 100
       assertEquals(told(peer)[0]?.slice(0, 12), `failure ${code}`);
     }
   }
-  // 512 MiB less 24 bytes is still a message.
+  // 512 MiB less 24 bytes is still allowed.
   const peer = record("client", { maxMessageSize: Infinity });
   peer.protocol.receive(fromHex("82 7f 00 00 00 00 1f ff ff e8"));
   assertEquals(told(peer), []);
 });
 
-Deno.test("output that is released is written to again, that which is kept is not", () => {
+Deno.test("the memory of released output is reused, and that of kept output is not", () => {
   const { protocol } = record("server", { recycles: true });
   const sent: string[] = [];
   const places = new Set<number>();
@@ -584,7 +584,7 @@ Deno.test("output that is released is written to again, that which is kept is no
     sent.push(hex(chunk));
     return chunk;
   };
-  // Another connection keeps what it took of the buffer so far: from here on it is a new one.
+  // Another connection keeps the used part of the buffer, so that a new one starts here.
   const large = "x".repeat(21_000);
   const other = record("server").protocol;
   other.sendText(large);
@@ -602,7 +602,7 @@ Deno.test("output that is released is written to again, that which is kept is no
   assertEquals(sent[4], hex(frame({ opcode: 1, payload: "fourth" })));
 });
 
-Deno.test("outputCost: each message, its bytes, and more for those that are compressed", () => {
+Deno.test("outputCost: each message and each byte counts, and compressed ones count more", () => {
   const { protocol } = record("server", {
     deflate: { compress: () => Uint8Array.of(1), decompress: (payload) => payload },
   });
@@ -613,7 +613,7 @@ Deno.test("outputCost: each message, its bytes, and more for those that are comp
   protocol.sendText("abc");
   protocol.sendBinary(new Uint8Array(100));
   assertEquals(protocol.output.cost, 4 * 512 + 2 * 103 + 8 * 103);
-  // One that goes to others as well was compressed before, if at all.
+  // A prepared message was compressed earlier, if at all.
   protocol.sendPrepared(new PreparedMessage("abc"));
   assertEquals(protocol.output.cost, 5 * 512 + 2 * 103 + 8 * 103 + 5);
   protocol.ping();
@@ -621,7 +621,7 @@ Deno.test("outputCost: each message, its bytes, and more for those that are comp
   assertEquals(protocol.output.cost, 0);
 });
 
-Deno.test("an end that the owner holds back: it sends on until it concludes", () => {
+Deno.test("if the owner defers the peer's end, the protocol can send until it concludes", () => {
   for (
     const [payload, told, sent] of [
       [closePayload(4000), "close 4000", "8102686988020fa0"],
@@ -646,7 +646,7 @@ Deno.test("an end that the owner holds back: it sends on until it concludes", ()
   assertEquals([log, protocol.receivedClose, protocol.sentClose], [[], null, null]);
 });
 
-/** A server's end whose owner holds the end back. */
+/** A server's end whose owner defers the end. */
 function holding(): { protocol: Protocol; log: string[] } {
   const log: string[] = [];
   const options = { side: "server" as const, maskingKeys: () => 0, maxMessageSize: 100 };
@@ -661,7 +661,7 @@ function holding(): { protocol: Protocol; log: string[] } {
   return { protocol, log };
 }
 
-Deno.test("takeChunk gives the output of a turn, unless it is several chunks", () => {
+Deno.test("takeChunk returns the output of a turn, unless it is several chunks", () => {
   const { protocol } = record("server", { recycles: true });
   assertEquals(protocol.output.takeChunk(), null);
   protocol.sendText("a");
@@ -680,7 +680,7 @@ Deno.test("takeChunk gives the output of a turn, unless it is several chunks", (
   assertEquals([protocol.output.takeAll().length > 1, protocol.output.payloadSize], [true, 0]);
 });
 
-Deno.test("a prepared message that is all the output is handed on as it is", () => {
+Deno.test("a prepared message that is the whole output is passed on uncopied", () => {
   for (const content of ["to all", new Uint8Array(0x4000)]) {
     const message = new PreparedMessage(content);
     const { protocol } = record("server", { recycles: true });
@@ -693,7 +693,7 @@ Deno.test("a prepared message that is all the output is handed on as it is", () 
   }
 });
 
-Deno.test("attack 19: what an event throws comes out of receive, and the bytes behind are kept", () => {
+Deno.test("attack 19: receive rethrows an error of an event, and keeps the bytes after it", () => {
   for (const ownsChunks of [false, true]) {
     for (const split of [0, 1, 3]) {
       const peer = record("client", { ownsChunks });
@@ -717,7 +717,7 @@ Deno.test("attack 19: what an event throws comes out of receive, and the bytes b
   }
 });
 
-Deno.test("a failure drops what waits behind it", () => {
+Deno.test("a failure drops the queued input after it", () => {
   for (const ownsChunks of [false, true]) {
     const wire = joined([
       frame({ opcode: 1 }),
@@ -738,7 +738,7 @@ Deno.test("a failure drops what waits behind it", () => {
   }
 });
 
-Deno.test("pausing after each of many messages of one chunk takes linear work", () => {
+Deno.test("pausing after each of many messages in one chunk takes linear time", () => {
   const peer = record("client", { ownsChunks: true });
   peer.onMessage = () => peer.protocol.pause();
   const count = 20_000;
@@ -749,7 +749,7 @@ Deno.test("pausing after each of many messages of one chunk takes linear work", 
   assertEquals([peer.log.length, peer.protocol.pendingInput], [count, 0]);
 });
 
-Deno.test("a message whose buffer is transferred: the bytes after it are lost, and nothing more is read", () => {
+Deno.test("if a message's buffer is transferred, the bytes after it are lost, and nothing more is read", () => {
   const first = frame({ opcode: 2, payload: "1" });
   const second = frame({ opcode: 2, payload: "2" });
   for (const ownsChunks of [true, false]) {
@@ -771,7 +771,7 @@ Deno.test("a message whose buffer is transferred: the bytes after it are lost, a
         onOutput() {},
         ...(tells ? { onInputLost: () => void log.push("lost") } : {}),
       });
-      // Nothing is behind it.
+      // No bytes follow the message.
       protocol.receive(first.slice());
       protocol.receive(second.slice());
       assertEquals(log, ["31", "32"]);
@@ -782,7 +782,7 @@ Deno.test("a message whose buffer is transferred: the bytes after it are lost, a
   }
 });
 
-Deno.test("a connection with nothing to send holds no output: the next one that sends has it", () => {
+Deno.test("a connection without pending output releases its Output object for the next sender", () => {
   const { protocol: one } = record("server", { recycles: true });
   one.releaseOutput();
   assertEquals(one.pendingOutput, null);
@@ -804,14 +804,14 @@ Deno.test("a connection with nothing to send holds no output: the next one that 
   assertStrictEquals(two.output, output);
   one.sendText("c");
   assert(one.output !== output);
-  // Masked, and with chunks that are not released: as this end is.
+  // Masked, and with chunks that are not released, as this connection requires.
   const sent = output.takeAll();
   assertEquals(hex(joined(sent)), hex(frame({ opcode: 1, payload: "b", key: KEY })));
   two.releaseOutput();
   assertEquals(two.pendingOutput, null);
 });
 
-Deno.test("conclude and end where no end was begun, and behind one", () => {
+Deno.test("conclude and end without a deferred end, and after one", () => {
   const { protocol, log } = record("server");
   protocol.conclude();
   assertEquals([protocol.state, protocol.sentClose, protocol.receivedClose, log], [
@@ -830,7 +830,7 @@ Deno.test("conclude and end where no end was begun, and behind one", () => {
   assertEquals([closing.protocol.state, closing.protocol.sentClose?.code], ["closed", 1000]);
 });
 
-Deno.test("autoPong: false leaves Pings to their listener", () => {
+Deno.test("autoPong: false leaves the answers to Pings to the listener", () => {
   const { protocol, log, sent } = record("server", { autoPong: false });
   protocol.receive(peerFrame("server", { opcode: 9, payload: "x" }));
   assertEquals([log, sent()], [[`ping ${hex(utf8("x"))}`], ""]);

@@ -1,13 +1,13 @@
 import { assert, assertEquals, assertNotStrictEquals, assertStrictEquals } from "@std/assert";
 import { freshSlab, type Slab, SLAB_SIZE, slabFor } from "../../src/protocol/slab.ts";
 
-/** Sets a part of it aside. */
+/** Marks a part of the slab as used. */
 function setAside(slab: Slab, length: number): void {
   slab.used += length;
   slab.parts++;
 }
 
-Deno.test("slab: parts of the shared one lie behind each other until there is no room", () => {
+Deno.test("slab: parts of the shared slab follow each other until there is no room", () => {
   setAside(slabFor(SLAB_SIZE), SLAB_SIZE);
   const slab = slabFor(10);
   setAside(slab, 10);
@@ -17,7 +17,7 @@ Deno.test("slab: parts of the shared one lie behind each other until there is no
   assertEquals([next.used, next.parts], [0, 0]);
 });
 
-Deno.test("slab: with the last part the whole slab is free again", () => {
+Deno.test("slab: releasing the last part frees the whole slab", () => {
   setAside(slabFor(SLAB_SIZE), SLAB_SIZE);
   const slab = slabFor(100);
   setAside(slab, 100);
@@ -29,7 +29,7 @@ Deno.test("slab: with the last part the whole slab is free again", () => {
   assertStrictEquals(slabFor(SLAB_SIZE), slab);
 });
 
-Deno.test("slab: a free one is used again; only a megabyte of them is kept", () => {
+Deno.test("slab: a free slab is reused; at most a megabyte of them is kept", () => {
   const slabs = new Set<Slab>();
   for (let i = 0; i < 40; i++) {
     const slab = freshSlab();

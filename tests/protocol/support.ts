@@ -1,4 +1,4 @@
-/** Protocols that keep a record. */
+/** Protocols that record their events. */
 
 import { Protocol } from "../../src/protocol/protocol.ts";
 import type { ProtocolOptions } from "../../src/protocol/protocol_events.ts";
@@ -12,9 +12,9 @@ export type Log = string[];
 export interface Recorded {
   protocol: Protocol;
   log: Log;
-  /** Set to be called with each message as well. */
+  /** A callback for each message. */
   onMessage: (message: string | Uint8Array) => void;
-  /** All the output so far, taken. */
+  /** Takes all the output so far, in hexadecimal. */
   sent(): string;
 }
 
@@ -46,16 +46,16 @@ export function record(side: Side, options: Partial<ProtocolOptions> = {}): Reco
   return recorded;
 }
 
-/** The events, without the notes of output. */
+/** Returns the events, except those about output. */
 export function told(recorded: Recorded): Log {
   return recorded.log.filter((entry) => entry !== "output");
 }
 
-/** Every way to cut bytes in two, besides whole, and byte by byte. */
+/** Yields the whole bytes, single bytes, and every split in two. */
 export function* splits(bytes: Uint8Array): Generator<Uint8Array[]> {
   yield [bytes];
   yield Array.from(bytes, (_, i) => bytes.subarray(i, i + 1));
-  // Long frames: all of the header and the ends, and some of the middle.
+  // In long frames: every position in the header and near the end, and a few in the middle.
   for (let at = 1; at < bytes.length; at++) {
     if (at > 40 && at < bytes.length - 8 && at % 4093 !== 0) continue;
     yield [bytes.subarray(0, at), bytes.subarray(at)];

@@ -7,7 +7,7 @@ function decode(bytes: Uint8Array): string | null {
   return decodeText(bytes, 0, bytes.length);
 }
 
-Deno.test("text: decoded alike short and long, a BOM kept", () => {
+Deno.test("text: short and long text is decoded alike, and a BOM is kept", () => {
   const texts = [
     "",
     "a",
@@ -28,7 +28,7 @@ Deno.test("text: decoded alike short and long, a BOM kept", () => {
   }
 });
 
-/** Where the first byte is that can't be part of UTF-8, counted from 1; 0 for none. */
+/** The position of the first byte that cannot be part of UTF-8, counted from 1; 0 for none. */
 const bad: [string, number][] = [
   ["80", 1],
   ["bf", 1],
@@ -56,7 +56,7 @@ const bad: [string, number][] = [
 
 for (const [text, place] of bad) {
   for (const before of [0, 1, 7, 31, 32, 40, 300, 1000]) {
-    Deno.test(`UTF-8: ${text} behind ${before} bytes of ASCII fails at its byte ${place}`, () => {
+    Deno.test(`UTF-8: ${text} after ${before} bytes of ASCII fails at its byte ${place}`, () => {
       const bytes = new Uint8Array(before + fromHex(text).length + 600).fill(0x61);
       bytes.set(fromHex(text), before);
       const validator = new Utf8Validator();
@@ -75,7 +75,7 @@ for (const [text, place] of bad) {
   }
 }
 
-Deno.test("UTF-8: one bad byte at any place of long ASCII is found", () => {
+Deno.test("UTF-8: one invalid byte is found at any position of long ASCII", () => {
   for (const length of [300, 301, 302, 303, 315, 316]) {
     for (let at = 0; at < length; at++) {
       const bytes = new Uint8Array(length).fill(0x61);
@@ -86,7 +86,7 @@ Deno.test("UTF-8: one bad byte at any place of long ASCII is found", () => {
   }
 });
 
-Deno.test("UTF-8: agrees with the platform's decoder on random bytes, cut at random", () => {
+Deno.test("UTF-8: the result equals the platform's decoder's for random bytes, split at random", () => {
   const random = seededRandom();
   const parts = [
     utf8("plain"),
@@ -107,7 +107,7 @@ Deno.test("UTF-8: agrees with the platform's decoder on random bytes, cut at ran
     assertEquals(decode(bytes), expected, label);
     const validator = new Utf8Validator();
     const valid = random.split(bytes, 50).every((part) => validator.push(part, 0, part.length));
-    // What is cut short is the beginning of UTF-8 all the same.
+    // A truncated text is still the beginning of UTF-8.
     if (expected !== null) assert(valid, label);
     if (!valid) assertEquals(expected, null, label);
   }

@@ -1,4 +1,4 @@
-/** One table of frames, for encoding and decoding. */
+/** A table of frames, for encoding and decoding. */
 
 import type { Side } from "../../src/protocol/frame.ts";
 import { fromHex, hex, utf8 } from "../support/bytes.ts";
@@ -6,13 +6,13 @@ import { closePayload, frame, KEY } from "../support/frames.ts";
 
 export interface Vector {
   name: string;
-  /** Who receives it. */
+  /** The receiver. */
   side: Side;
   /** The bytes. */
   wire: Uint8Array<ArrayBuffer>;
-  /** The events that the receiver gets. */
+  /** The receiver's events. */
   told: string[];
-  /** How the sender sends it; none for what the package never sends. */
+  /** The sender's call; omitted for frames that the package never sends. */
   send?: { text: string } | { binary: Uint8Array } | { ping: Uint8Array } | { pong: Uint8Array } | {
     close: [code?: number, reason?: string];
   };
@@ -20,7 +20,7 @@ export interface Vector {
 
 const hello = utf8("Hello");
 
-/** RFC 6455 §5.7, byte for byte. */
+/** The examples of RFC 6455 §5.7, byte for byte. */
 const rfc: Vector[] = [
   {
     name: "RFC 6455 §5.7: a single-frame unmasked text message",

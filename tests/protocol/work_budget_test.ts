@@ -16,14 +16,14 @@ function texts(count: number): Uint8Array {
   return joined(Array.from({ length: count }, (_, i) => frame({ opcode: 1, payload: `${i}` })));
 }
 
-/** The events, now that there is so much more budget. */
+/** Continues with a new budget, and returns all events so far. */
 function proceed(peer: Recorded, budget: WorkBudget, left: number): string[] {
   budget.left = left;
   peer.protocol.proceed();
   return told(peer);
 }
 
-Deno.test("budget: when it is spent nothing is read, and what arrives is kept, until there is more", () => {
+Deno.test("budget: after it is used up nothing is read, and incoming bytes are kept until there is more", () => {
   for (const ownsChunks of [false, true]) {
     const budget: WorkBudget = { left: 2 * FRAME_COST };
     const peer = record("client", { budget, ownsChunks });
@@ -42,7 +42,7 @@ Deno.test("budget: when it is spent nothing is read, and what arrives is kept, u
   }
 });
 
-Deno.test("budget: a payload in parts waits for it as well, each byte counts", () => {
+Deno.test("budget: a payload in parts waits for it as well, and each byte counts", () => {
   for (const ownsChunks of [false, true]) {
     const budget: WorkBudget = { left: 1 };
     const peer = record("client", { budget, ownsChunks });
@@ -63,7 +63,7 @@ Deno.test("budget: a payload in parts waits for it as well, each byte counts", (
   }
 });
 
-Deno.test("budget: a large frame in a chunk of its own is read piece by piece", () => {
+Deno.test("budget: a large frame in its own chunk is read piece by piece", () => {
   const budget: WorkBudget = { left: 1 };
   const peer = record("client", { budget, ownsChunks: true });
   let size = 0;
@@ -75,7 +75,7 @@ Deno.test("budget: a large frame in a chunk of its own is read piece by piece", 
   assertEquals([size, turns], [3 * LARGEST_PIECE, 2]);
 });
 
-Deno.test("budget: nothing is behind once the connection has ended", () => {
+Deno.test("budget: nothing is pending after the connection has ended", () => {
   for (const end of ["close", "end"] as const) {
     const budget: WorkBudget = { left: 1 };
     const peer = record("client", { budget });
@@ -90,7 +90,7 @@ Deno.test("budget: nothing is behind once the connection has ended", () => {
   }
 });
 
-Deno.test("large text: decoded as it arrives, wherever it is cut, and the limit counts everything", () => {
+Deno.test("large text: it is decoded as it arrives, wherever it is cut, and the limit counts everything", () => {
   const text = "aä€😀".repeat(LARGEST_PIECE / 4);
   const payload = utf8(text);
   for (const shift of [0, 1, 2, 3]) {
@@ -114,7 +114,7 @@ Deno.test("large text: decoded as it arrives, wherever it is cut, and the limit 
   assertEquals(told(peer), ["failure 1009 Message too big"]);
 });
 
-Deno.test("large text: what is wrong at its end fails, also where a code point is cut off", () => {
+Deno.test("large text: an invalid end fails, also if a code point is truncated", () => {
   for (const end of [[0xff], [0xc3], [0xf0, 0x9f, 0x98]]) {
     const payload = new Uint8Array(2 * LARGEST_PIECE).fill(97);
     payload.set(end, payload.length - end.length);
@@ -124,7 +124,7 @@ Deno.test("large text: what is wrong at its end fails, also where a code point i
   }
 });
 
-Deno.test("lastBoundary: where a code point begins, at most 3 bytes back", () => {
+Deno.test("lastBoundary: the start of the last code point, at most 3 bytes back", () => {
   const cases: [number[], number][] = [
     [[], 0],
     [[0x61], 1],
@@ -142,11 +142,11 @@ Deno.test("lastBoundary: where a code point begins, at most 3 bytes back", () =>
   }
 });
 
-/** Gives nothing by itself: the test does. */
+/** A decompressor that returns output only when the test asks for it. */
 class Slow implements MessageDeflate {
   receiver: InflateEvents | null = null;
   abandoned = 0;
-  /** What happens within the call. */
+  /** A callback inside `decompress`. */
   during: (receiver: InflateEvents) => void = () => {};
   compress(): null {
     return null;
@@ -167,7 +167,7 @@ interface Inflating {
   readonly receiver: InflateEvents;
 }
 
-/** A message that is being decompressed, and one behind it. */
+/** Creates a message that is being decompressed, and another one after it. */
 function inflating(opcode = 1, during?: (receiver: InflateEvents) => void): Inflating {
   const deflate = new Slow();
   if (during !== undefined) deflate.during = during;
@@ -178,7 +178,7 @@ function inflating(opcode = 1, during?: (receiver: InflateEvents) => void): Infl
   return { peer, deflate, receiver: deflate.receiver as InflateEvents };
 }
 
-Deno.test("inflating in pieces: later frames wait until the message is whole", () => {
+Deno.test("inflating in pieces: later frames wait until the message is complete", () => {
   for (const opcode of [1, 2]) {
     const { peer, receiver } = inflating(opcode);
     assertEquals([peer.protocol.isBusy, peer.protocol.isBehind, told(peer)], [true, true, []]);
@@ -195,7 +195,7 @@ Deno.test("inflating in pieces: later frames wait until the message is whole", (
   }
 });
 
-Deno.test("inflating in pieces: everything within the call, or a failure, holds up nothing", () => {
+Deno.test("inflating in pieces: output or a failure inside the call delays nothing", () => {
   const { peer } = inflating(1, (receiver) => {
     receiver.onInflated(utf8("hello"));
     receiver.onInflateEnd(null);
@@ -208,7 +208,7 @@ Deno.test("inflating in pieces: everything within the call, or a failure, holds 
   assertEquals(told(later.peer), ["failure 1009 Message too big"]);
 });
 
-Deno.test("inflating in pieces: text that isn't UTF-8 is given up in the midst of it", () => {
+Deno.test("inflating in pieces: text that is not UTF-8 is abandoned in the middle", () => {
   const bad = new Uint8Array(LARGEST_PIECE).fill(0xff);
   const { peer, deflate, receiver } = inflating();
   receiver.onInflated(bad);
@@ -221,7 +221,7 @@ Deno.test("inflating in pieces: text that isn't UTF-8 is given up in the midst o
   assertEquals([told(peer).length, within.deflate.abandoned], [1, 1]);
 });
 
-Deno.test("inflating in pieces: what is large is taken when its size is known, into room for it alone", () => {
+Deno.test("inflating in pieces: a large message is accepted when its size is known, into a buffer of that size", () => {
   const piece = new Uint8Array(3 * LARGEST_PIECE).fill(1);
   const { peer, receiver } = inflating(2);
   let message: string | Uint8Array = "";
@@ -238,7 +238,7 @@ Deno.test("inflating in pieces: what is large is taken when its size is known, i
   assertEquals([length, buffer.byteLength], [3 * piece.length, 3 * piece.length]);
 });
 
-Deno.test("inflating in pieces: given up by our Close and by the end, and frames go on after it", () => {
+Deno.test("inflating in pieces: our Close and the end abandon it, and later frames are read", () => {
   const { peer, deflate, receiver } = inflating();
   peer.protocol.close();
   receiver.onInflateEnd(null);
@@ -248,14 +248,14 @@ Deno.test("inflating in pieces: given up by our Close and by the end, and frames
   const ended = inflating();
   ended.peer.protocol.end();
   assertEquals([told(ended.peer), ended.deflate.abandoned], [[], 1]);
-  // A decompressor need not be able to give up.
+  // A decompressor without `abandon` is allowed.
   const plain = record("client", { deflate: { compress: () => null, decompress: () => null } });
   plain.protocol.receive(frame({ opcode: 1, rsv: 4, payload: "?" }));
   plain.protocol.end();
   assertEquals(told(plain), []);
 });
 
-Deno.test("inflating in pieces: an exception of the listener leaves the call, and breaks nothing", () => {
+Deno.test("inflating in pieces: an exception of the listener is rethrown, and breaks nothing", () => {
   const { peer, receiver } = inflating();
   const mine = new Error("mine");
   peer.onMessage = () => {

@@ -44,7 +44,7 @@ function fault(options: unknown): string {
   return assertThrows(() => read(options), TypeError).message;
 }
 
-Deno.test("options: what is right is read; undefined means left out", () => {
+Deno.test("options: valid options are read; undefined means omitted", () => {
   assertEquals(read(undefined), {});
   assertEquals(read({}), {});
   assertEquals(read({ port: undefined, unknown: undefined }), {});
@@ -68,7 +68,7 @@ Deno.test("options: what is right is read; undefined means left out", () => {
   }
 });
 
-Deno.test("options: an unknown one is a TypeError that names it, and what it may have meant", () => {
+Deno.test("options: the error about an unknown option is a TypeError that names it and the probable option", () => {
   const start = "Cannot use the option";
   for (
     const [options, text] of [
@@ -90,7 +90,7 @@ Deno.test("options: an unknown one is a TypeError that names it, and what it may
   ) assertEquals(fault(options), `${start} ${text}`);
 });
 
-Deno.test("options: all that one name may have meant are named", () => {
+Deno.test("options: the error lists all options that one name may have meant", () => {
   const kinds = { closeTimeout: "time", pingTimeout: "time", protocols: "list" } as const;
   for (
     const [given, meant] of [
@@ -103,7 +103,7 @@ Deno.test("options: all that one name may have meant are named", () => {
   }
 });
 
-Deno.test("options: one of the wrong type is a TypeError that names it and its value", () => {
+Deno.test("options: an option of the wrong type is a TypeError that names it and its value", () => {
   for (
     const [options, text] of [
       [{ port: "8080" }, 'port: it must be a number, got "8080"'],
@@ -130,7 +130,7 @@ Deno.test("options: one of the wrong type is a TypeError that names it and its v
   ) assertEquals(fault(options), `Cannot use the option ${text}`);
 });
 
-Deno.test("options: a number out of its range is a RangeError", () => {
+Deno.test("options: a number outside its range is a RangeError", () => {
   for (
     const [options, text] of [
       [{ closeTimeout: -1 }, "closeTimeout: it must be from 0 to 2147483647, got -1"],
@@ -138,7 +138,7 @@ Deno.test("options: a number out of its range is a RangeError", () => {
       [{ size: NaN }, "size: it must be from 0 to Infinity, got NaN"],
       [{ port: 65536 }, "port: it must be from 0 to 65535, got 65536"],
       [{ most: 0 }, "most: it must be from 1 to Infinity, got 0"],
-      // Counts and sizes are whole numbers; times needn't be.
+      // Counts and sizes are integers; times need not be.
       [{ size: 1.5 }, "size: it must be an integer, got 1.5"],
       [{ port: 80.5 }, "port: it must be an integer, got 80.5"],
       [{ most: 1.5 }, "most: it must be an integer, got 1.5"],
@@ -149,12 +149,12 @@ Deno.test("options: a number out of its range is a RangeError", () => {
   }
 });
 
-Deno.test("options: a time may be a fraction, and a limit Infinity", () => {
+Deno.test("options: a time may be a fraction, and a limit may be Infinity", () => {
   const options = { closeTimeout: 1.5, size: Infinity, most: Infinity };
   assertEquals(read(options), options);
 });
 
-Deno.test("options: what is no options object is a TypeError, whose text has no content", () => {
+Deno.test("options: a value that is not an options object is a TypeError, whose text has no content", () => {
   const others: [unknown, string][] = [
     [null, "null"],
     ["secret", "a string"],
@@ -176,7 +176,7 @@ Deno.test("options: what is no options object is a TypeError, whose text has no 
   );
 });
 
-Deno.test("options: inside of an option, its name comes first", () => {
+Deno.test("options: the error about a nested option names the outer option first", () => {
   const within = "tls.";
   const text = (options: unknown): string =>
     assertThrows(() => readOptions(options as Sample, KINDS, { within }), TypeError).message;
@@ -192,7 +192,7 @@ Deno.test("options: inside of an option, its name comes first", () => {
   assertEquals(text("x"), "Cannot use the option tls: it must be an object, got a string");
 });
 
-Deno.test("options: no prototype, a class, inheritance, a Proxy: all of them count, and unknown ones too", () => {
+Deno.test("options: no prototype, a class, inheritance and a Proxy are supported, and unknown options in them are found", () => {
   class Settings {
     port = 1;
     #name = "inner";
@@ -217,7 +217,7 @@ Deno.test("options: no prototype, a class, inheritance, a Proxy: all of them cou
   fault(Object.create({ port: "3" }));
 });
 
-Deno.test("options: what a library has put on every object is no option", () => {
+Deno.test("options: a property that a library added to every object is not an option", () => {
   const all = Object.prototype as { ofEverything?: number };
   all.ofEverything = 1;
   try {
@@ -228,7 +228,7 @@ Deno.test("options: what a library has put on every object is no option", () => 
   }
 });
 
-Deno.test("options: each is read once, and a getter's error is the caller's", () => {
+Deno.test("options: each option is read once, and a getter's error reaches the caller", () => {
   let reads = 0;
   const options = {
     get port(): unknown {
@@ -245,13 +245,13 @@ Deno.test("options: each is read once, and a getter's error is the caller's", ()
   assertThrows(() => read(failing), RangeError, "mine");
 });
 
-Deno.test("options: one alone can be checked", () => {
+Deno.test("options: a single option can be checked", () => {
   checkOption("x", 5, "number");
   const error = assertThrows(() => checkOption("x", undefined, "number"), TypeError);
   assertEquals(error.message, "Cannot use the option x: it must be a number, got undefined");
 });
 
-Deno.test("options: a value's text is short, and has no content unless it may be quoted", () => {
+Deno.test("options: the text of a value is short, and has no content unless quoting is allowed", () => {
   assertEquals([shown("secret"), shown("secret", true)], ["a string", '"secret"']);
   assertEquals([shown({ secret: 1 }), shown(["secret"]), shown(1n)], [
     "an object",

@@ -18,14 +18,14 @@ Deno.test("S39 two pairs become one connection; closing one end closes the other
   await a.local.sink.done;
 });
 
-Deno.test("a value passes in the call in which it comes, while there is room", () => {
+Deno.test("a value passes inside the call that adds it, while there is room", () => {
   const [a, b] = [new RawChannel<number>(), new RawChannel<number>()];
   pipe(a, b);
   a.in.add(1);
   assertEquals(b.out, [1]);
 });
 
-Deno.test("no room: the source is paused until there is", async () => {
+Deno.test("without room, the source pauses until there is room", async () => {
   const [a, b] = [new RawChannel<number>(), new RawChannel<number>()];
   pipe(a, b);
   b.bufferedAmount = 10;
@@ -40,7 +40,7 @@ Deno.test("no room: the source is paused until there is", async () => {
   assertEquals(a.told, ["pause", "resume"]);
 });
 
-Deno.test("a paused reader stops a producer through a pipe; what waits is bounded", async () => {
+Deno.test("a paused reader stops a producer through a pipe, and the queued values are limited", async () => {
   const [a, b] = [1, 2].map(() => channelPair<Uint8Array>({ highWaterMark: 1000 }));
   assert(a !== undefined && b !== undefined);
   const piped = a.foreign.pipe(b.local);
@@ -56,7 +56,7 @@ Deno.test("a paused reader stops a producer through a pipe; what waits is bounde
   assertEquals(reader.received.length, 1000);
 });
 
-Deno.test("a sink that refuses a value gets the error; the promise rejects with it", async () => {
+Deno.test("a sink that rejects a value gets the error, and the promise rejects with it", async () => {
   const [a, b] = [new RawChannel<number>(), new RawChannel<number>({ takeErrors: false })];
   const error = new TypeError("wrong kind");
   b.add = () => {
@@ -70,7 +70,7 @@ Deno.test("a sink that refuses a value gets the error; the promise rejects with 
   assertEquals(a.out, [["error", error], "done"]);
 });
 
-Deno.test("a target that has left ends its direction although its source is silent", async () => {
+Deno.test("a target that has ended ends its direction even if its source is silent", async () => {
   const [a, b] = [new RawChannel<number>(), new RawChannel<number>()];
   const piped = pipe(a, b);
   b.finish();
@@ -81,7 +81,7 @@ Deno.test("a target that has left ends its direction although its source is sile
   assertEquals(b.out, []);
 });
 
-Deno.test("one direction fails: the promise rejects, and both directions end", async () => {
+Deno.test("if one direction fails, the promise rejects and both directions end", async () => {
   const [a, b] = [new RawChannel<number>(), new RawChannel<number>({ takeErrors: false })];
   const piped = pipe(a, b);
   const error = new Error("a");
@@ -94,13 +94,13 @@ Deno.test("one direction fails: the promise rejects, and both directions end", a
   assertEquals(b.told, ["cancel"]);
 });
 
-Deno.test("both streams have to be free", () => {
+Deno.test("pipe requires that neither stream has a reader", () => {
   const { local, foreign } = channelPair<number>();
   foreign.stream.listen(() => {});
   assertInvalidState(() => local.pipe(foreign));
 });
 
-Deno.test("one way, in a hurry: room isn't waited for any more", async () => {
+Deno.test("one way, with hurry: the pipe no longer waits for room", async () => {
   const [from, to] = [new RawChannel<number>(), new RawChannel<number>()];
   to.bufferedAmount = 10;
   const hurry = new Deferred();
@@ -117,7 +117,7 @@ Deno.test("one way, in a hurry: room isn't waited for any more", async () => {
   assertEquals(to.out, [1, 2, 3, 4, "done"]);
 });
 
-Deno.test("the other stream has a reader: nothing is piped, neither way", async () => {
+Deno.test("if the other stream has a reader, nothing is piped in either direction", async () => {
   const [a, b] = [channelPair<string>(), channelPair<string>()];
   b.foreign.stream.listen(() => {});
   assertInvalidState(() => pipe(a.foreign, b.foreign));

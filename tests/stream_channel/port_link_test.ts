@@ -33,7 +33,7 @@ class FakePort implements MessagePortLike {
     this.listeners.get("message")?.(new MessageEvent("message", { data }));
   }
 
-  /** What was posted since the last time. */
+  /** Returns the messages that were posted since the last call. */
   take(): unknown[] {
     return this.posted.splice(0);
   }
@@ -45,7 +45,7 @@ function open(highWaterMark?: number): { port: FakePort; link: PortLink<unknown,
   return { port, link };
 }
 
-Deno.test("values travel as [value], the end as []; then the port is closed", async () => {
+Deno.test("values are posted as [value], and the end as []; then the port is closed", async () => {
   const { port, link } = open();
   link.sink.add("a");
   link.sink.add(undefined);
@@ -57,7 +57,7 @@ Deno.test("values travel as [value], the end as []; then the port is closed", as
   assertEquals(port.take(), []);
 });
 
-Deno.test("what a clone may count otherwise travels as [value, size], and the size is believed", () => {
+Deno.test("a value whose clone may have another size is posted as [value, size], and the receiver uses that size", () => {
   const { port, link } = open();
   port.take();
   link.sink.add({ a: "x".repeat(1000) });
@@ -89,7 +89,7 @@ Deno.test("add reports why a value was not posted", () => {
   }
 });
 
-Deno.test("the other end's [] is the end, and isn't answered", async () => {
+Deno.test("the other end's [] is the end, and is not answered", async () => {
   const { port, link } = open();
   const { events } = record(link.stream);
   port.receive([1]);
@@ -101,7 +101,7 @@ Deno.test("the other end's [] is the end, and isn't answered", async () => {
   assertFalse(link.sink.add(1));
 });
 
-Deno.test("attack 66: the platform's close event without [] fails the stream, but raw", async () => {
+Deno.test("attack 66: the platform's close event without [] fails the stream, except a raw one", async () => {
   for (const raw of [false, true]) {
     const port = new FakePort();
     const link = new PortLink<unknown, unknown>(port, { raw });
@@ -119,7 +119,7 @@ Deno.test("attack 66: the platform's close event without [] fails the stream, bu
   }
 });
 
-Deno.test("attack 66: messages of others are ignored", () => {
+Deno.test("attack 66: foreign messages are ignored", () => {
   const foreign = [{}, "text", null, [1, 2, 3], [1, -1], [1, NaN], [1, "2"], NaN, Infinity];
   const { port, link } = open();
   const { events } = record(link.stream);
@@ -129,7 +129,7 @@ Deno.test("attack 66: messages of others are ignored", () => {
   assertEquals([port.take(), link.sink.bufferedAmount], [["start"], 0]);
 });
 
-Deno.test("what can't be read fails the stream, and the other end is notified of the end", async () => {
+Deno.test("an unreadable message fails the stream, and notifies the other end of the end", async () => {
   const { port, link } = open();
   port.listeners.get("messageerror")?.(new Event("messageerror"));
   await assertRejects(() => link.stream.next(), TypeError, "deserialized");
@@ -137,7 +137,7 @@ Deno.test("what can't be read fails the stream, and the other end is notified of
   assertEquals(port.take(), ["start", [], "close"]);
 });
 
-Deno.test("64 KiB may be sent at first; beyond it there is no room until a number comes", async () => {
+Deno.test("the sink has room for 64 KiB at first; beyond that, it waits for a number from the other end", async () => {
   const { port, link } = open();
   link.sink.add(new Uint8Array(65_536));
   assertEquals(link.sink.bufferedAmount, 0);
@@ -152,7 +152,7 @@ Deno.test("64 KiB may be sent at first; beyond it there is no room until a numbe
   await flushed;
 });
 
-Deno.test("credit is given when half the window is free again, and not while the reader pauses", async () => {
+Deno.test("the receiver grants credit when half the window is free again, and not while the reader pauses", async () => {
   const { port, link } = open();
   const { events, subscription } = record(link.stream);
   assertEquals(port.take(), ["start"]);
@@ -169,7 +169,7 @@ Deno.test("credit is given when half the window is free again, and not while the
   assertEquals(port.take(), [65_536]);
 });
 
-Deno.test("a reader that leaves gives credit for what it won't read", () => {
+Deno.test("after its reader has left, the receiver grants credit for unread messages", () => {
   const { port, link } = open();
   const { subscription } = record(link.stream);
   subscription.pause();
@@ -186,7 +186,7 @@ Deno.test("another window is sent to the other end at once", () => {
   assertEquals(open(1000).port.take(), ["start", -64_536]);
 });
 
-Deno.test("a port of Node's kind, and none at all", () => {
+Deno.test("a port of Node's kind, and a value that is not a port", () => {
   const listeners = new Map<string, (value: unknown) => void>();
   const port: MessagePortLike = {
     postMessage: () => {},
@@ -209,7 +209,7 @@ Deno.test("a port of Node's kind, and none at all", () => {
   assertThrows(() => new MessagePortChannel({ postMessage: () => {} }), TypeError, "not a port");
 });
 
-// A page's scope is refused.
+// A page's global scope is rejected.
 Deno.test(
   "a worker's own scope is never closed",
   { ignore: "document" in globalThis },

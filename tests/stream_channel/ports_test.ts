@@ -80,7 +80,7 @@ const waysToOpen = [
   MessagePortChannel.connectSend,
 ] as const;
 
-Deno.test("self of what is no worker is refused", () => {
+Deno.test("self outside a worker is rejected", () => {
   const isWorker = "WorkerGlobalScope" in globalThis || "Bun" in globalThis;
   if (isWorker) return;
   for (const open of waysToOpen) {
@@ -92,7 +92,7 @@ Deno.test("self of what is no worker is refused", () => {
   }
 });
 
-Deno.test("what is no port is refused, each time for the same reason", () => {
+Deno.test("a value that is not a port is rejected, each time for the same reason", () => {
   const post = (): void => {};
   const notAPort = { postMessage: post };
   for (let i = 0; i < 2; i++) {

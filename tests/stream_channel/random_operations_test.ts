@@ -1,4 +1,4 @@
-/** Random operations on both ends of a connection, against what the six guarantees allow. */
+/** Random operations on both ends of a connection, checked against the six guarantees. */
 
 import { assert, assertEquals, assertFalse } from "@std/assert";
 import {
@@ -19,7 +19,7 @@ import { turn } from "../support/turns.ts";
 type Numbers = StreamChannel<number>;
 type Wrap = (channel: StreamChannel<string>) => Numbers;
 
-/** What the two ends of a pair are wrapped in. */
+/** The wrappers of the two ends of a pair. */
 const WRAPS: Record<string, Wrap> = {
   "a pair": (channel) => channel.cast<number>(),
   "withGuarantees": (channel) => withGuarantees(channel).cast<number>(),
@@ -40,24 +40,24 @@ const WRAPS: Record<string, Wrap> = {
   },
 };
 
-/** How the clock of the loops goes, and how many turns what is due may take. */
+/** How the loops' clock advances, and how many turns the test waits. */
 interface Pace {
   readonly name: string;
-  /** How far the clock goes on whenever it is looked at, in milliseconds. */
+  /** How far the clock advances each time it is read, in milliseconds. */
   readonly tick: number;
   readonly turns: number;
 }
 
 /**
- * Loops that go on for long wait for later turns of the event loop, as they do by chance on a busy
- * machine. With a clock that stands they never do; with one that hurries they do again and again.
+ * Loops that run for long wait for later turns of the event loop, which happens by chance on a busy
+ * machine. With a stopped clock they never wait; with a fast one they wait repeatedly.
  */
 const PACES: readonly Pace[] = [
   { name: "", tick: 0, turns: 1 },
   { name: ", loops held up", tick: 3, turns: 3000 },
 ];
 
-/** Lets turns of the event loop pass until something is so. */
+/** Lets turns of the event loop pass until a condition is true. */
 async function soon(condition: () => boolean, turns: number): Promise<boolean> {
   await microtasks(200);
   for (let i = 0; i < turns && !condition(); i++) {
@@ -67,13 +67,13 @@ async function soon(condition: () => boolean, turns: number): Promise<boolean> {
   return condition();
 }
 
-/** One end, what is known of it, and what must hold for it. */
+/** One end, its recorded state, and the operations on it. */
 class End {
   readonly sent: number[] = [];
   readonly got: number[] = [];
-  /** What came while it was paused, after it was closed, or after the end. */
+  /** The values that arrived while it was paused, after it was closed, or after the end. */
   readonly untimely: number[] = [];
-  /** How many of the promises it waits for haven't settled. */
+  /** The number of its promises that have not settled. */
   waits = 0;
   over = 0;
   closed = false;
@@ -103,7 +103,7 @@ class End {
 
   add(): void {
     if (this.closed) return;
-    // Noted first: the other end may have it before the call has ended.
+    // Recorded first: the other end may receive it before the call returns.
     this.sent.push(this.sent.length);
     if (!this.#channel.sink.add(this.sent.length - 1)) this.sent.pop();
   }
@@ -138,7 +138,7 @@ class End {
     promise.then(settled, settled);
   }
 
-  /** Whether all that it waits for has settled, and its reader was notified of the end. */
+  /** Whether all its promises have settled, and its reader was notified of the end. */
   get isSettled(): boolean {
     return this.waits === 0 && (!this.isRead || this.over > 0);
   }
@@ -155,7 +155,7 @@ async function run(wrap: Wrap, random: Random, { turns }: Pace): Promise<void> {
     ends[random.integer(0, 1) === 0 ? 0 : 1].act();
     if (random.integer(0, 3) === 0) await microtasks(3);
   }
-  // Every channel reads: what was sent to one that is open has arrived.
+  // Every channel reads: all messages to an open channel have arrived.
   const isOpen = (): boolean => !one.closed && !two.closed;
   const hasAll = (): boolean =>
     one.got.length === two.sent.length && two.got.length === one.sent.length;
@@ -167,11 +167,11 @@ async function run(wrap: Wrap, random: Random, { turns }: Pace): Promise<void> {
   if (isOpen() && !one.paused && !two.paused) {
     assertEquals([one.got.length, two.got.length], [two.sent.length, one.sent.length]);
   }
-  // With readers, paused readers or none: closing settles all.
+  // With readers, paused readers or no reader, closing settles everything.
   for (const end of ends) if (!end.closed) end.close();
   const isSettled = (): boolean => one.isSettled && two.isSettled;
   assert(await soon(isSettled, turns), "it never settles");
-  // Whatever came twice would have arrived now.
+  // A duplicate would have arrived by now.
   await turn();
   for (const end of ends) if (end.isRead) assertEquals(end.over, 1);
   assertEquals([one.untimely, two.untimely], [[], []]);
@@ -180,7 +180,7 @@ async function run(wrap: Wrap, random: Random, { turns }: Pace): Promise<void> {
   assertFalse(isOpen());
 }
 
-/** Runs something while the clock of the loops goes as instructed. */
+/** Runs an action while the loops' clock advances by `tick` at each reading. */
 async function withClock(tick: number, action: () => Promise<void>): Promise<void> {
   const { now } = performance;
   let time = 0;

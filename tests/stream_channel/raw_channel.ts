@@ -1,4 +1,4 @@
-/** The plain halves that wrappers are tested over: nothing of what one half does reaches the other. */
+/** The plain halves that wrappers are tested over: neither half affects the other. */
 
 import type { SinkTarget } from "../../src/stream_channel/channel_sink.ts";
 import { SinkController } from "../support/controllers.ts";
@@ -6,14 +6,14 @@ import type { ChannelStream } from "../../src/stream_channel/channel_stream.ts";
 import { StreamController } from "../support/controllers.ts";
 import type { ChannelSink } from "../../src/stream_channel/mod.ts";
 
-/** Two plain controllers: `in` feeds the stream, `out` has what the sink got. */
+/** Two plain controllers: `in` feeds the stream, and `out` has the values that the sink received. */
 export class RawChannel<In, Out = In> implements SinkTarget<Out> {
   readonly in: StreamController<In>;
   readonly stream: ChannelStream<In>;
   readonly sink: ChannelSink<Out>;
-  /** What the sink got: values, `["error", error]` and `"done"`. */
+  /** The events of the sink: values, `["error", error]` and `"done"`. */
   readonly out: unknown[] = [];
-  /** How often the source was paused, resumed, cancelled and closed. */
+  /** The calls on the source: paused, resumed, cancelled and closed. */
   readonly told: string[] = [];
   bufferedAmount = 0;
   addError?: (error: unknown) => void;
@@ -49,13 +49,13 @@ export class RawChannel<In, Out = In> implements SinkTarget<Out> {
     this.finish();
   }
 
-  /** The sink's `done` settles. */
+  /** Settles the sink's `done`. */
   finish(): void {
     this.control.finish();
   }
 }
 
-/** A source that stays open until asked otherwise, and records that it was cancelled. */
+/** A source that stays open until the test ends it, and records that it was cancelled. */
 export class OpenSource<T> implements AsyncIterable<T> {
   cancelled = false;
   #waiting: ((result: IteratorResult<T>) => void)[] = [];
@@ -66,7 +66,7 @@ export class OpenSource<T> implements AsyncIterable<T> {
     this.#waiting.shift()?.({ done: false, value });
   }
 
-  /** Fails. */
+  /** Fails the source. */
   fail(error: unknown): void {
     this.#failing.shift()?.(error);
   }
@@ -86,7 +86,7 @@ export class OpenSource<T> implements AsyncIterable<T> {
   }
 }
 
-/** A source of so many equal values, that counts how many were taken. */
+/** A source of `limit` equal values that counts how many were taken. */
 export class CountedSource<T> implements Iterable<T> {
   produced = 0;
   readonly #limit: number;
@@ -105,7 +105,7 @@ export class CountedSource<T> implements Iterable<T> {
   }
 }
 
-/** A listener that pauses from the start, and keeps what arrives once it is resumed. */
+/** A listener that is paused from the start, and keeps the values that arrive after it is resumed. */
 export class PausedReader<T> {
   readonly received: T[] = [];
   readonly over: Promise<void>;
@@ -121,7 +121,7 @@ export class PausedReader<T> {
     });
   }
 
-  /** Goes on reading. */
+  /** Resumes reading. */
   resume(): void {
     this.#resume();
   }

@@ -3,7 +3,7 @@ import { Relay } from "../../src/stream_channel/relay.ts";
 import { microtasks, record, settled } from "../support/events.ts";
 import { OpenSource, RawChannel } from "./raw_channel.ts";
 
-Deno.test("a message passes in the call in which it comes, both ways", () => {
+Deno.test("a message passes inside the call that adds it, in both directions", () => {
   const raw = new RawChannel<number>();
   const relay = new Relay<number, number, string, string>(raw, { decode: String, encode: Number });
   const { events } = record(relay.stream);
@@ -13,7 +13,7 @@ Deno.test("a message passes in the call in which it comes, both ways", () => {
   assertEquals(raw.out, [2]);
 });
 
-Deno.test("one message of any size waits between the two; the others stay in the source", async () => {
+Deno.test("the relay holds one message of any size; the others stay in the source", async () => {
   const raw = new RawChannel<string>();
   const relay = new Relay<string, string, string, string>(raw);
   for (let i = 0; i < 10; i++) raw.in.add(`${i}`);
@@ -24,7 +24,7 @@ Deno.test("one message of any size waits between the two; the others stay in the
   assertEquals([value, raw.in.queuedSize], ["0", 8 * 32]);
 });
 
-Deno.test("next, for await and readable give all, in order", async () => {
+Deno.test("next, for await and readable deliver all messages in order", async () => {
   for (const how of ["next", "for await", "readable"]) {
     const raw = new RawChannel<number>();
     const relay = new Relay<number, number, number, number>(raw, { decode: (it) => it + 1 });
@@ -49,7 +49,7 @@ Deno.test("cancelling readable closes the channel", async () => {
   assertEquals(raw.out, ["done"]);
 });
 
-Deno.test("a message that takes its time lets the next one, and the end, wait", async () => {
+Deno.test("an asynchronous message delays the next one and the end", async () => {
   const raw = new RawChannel<number>();
   const going: (() => void)[] = [];
   const relay = new Relay<number, number, number, number>(raw, {
@@ -78,7 +78,7 @@ Deno.test("a message that takes its time lets the next one, and the end, wait", 
   assertEquals(events, [1, 2, "done"]);
 });
 
-Deno.test("disconnect: the stream ends, the sink drops, the inner sink is closed", async () => {
+Deno.test("disconnect: the stream ends, the sink drops values, and the inner sink is closed", async () => {
   const raw = new RawChannel<number>({ holdClose: true });
   const relay = new Relay<number, number, number, number>(raw);
   const { events } = record(relay.stream);
@@ -94,7 +94,7 @@ Deno.test("disconnect: the stream ends, the sink drops, the inner sink is closed
   await relay.sink.done;
 });
 
-Deno.test("disconnect while another caller's addStream holds the inner sink: rejects", async () => {
+Deno.test("disconnect rejects while another caller's addStream holds the inner sink", async () => {
   const raw = new RawChannel<number>();
   const relay = new Relay<number, number, number, number>(raw);
   const added = raw.sink.addStream(new OpenSource<number>());
@@ -103,7 +103,7 @@ Deno.test("disconnect while another caller's addStream holds the inner sink: rej
   await assertRejects(() => added, DOMException);
 });
 
-Deno.test("the inner subscription is cancelled once the inner sink is done", async () => {
+Deno.test("the relay cancels the inner subscription after the inner sink is done", async () => {
   const raw = new RawChannel<number>({ holdClose: true });
   const relay = new Relay<number, number, number, number>(raw);
   relay.sink.close();
@@ -115,7 +115,7 @@ Deno.test("the inner subscription is cancelled once the inner sink is done", asy
   assertEquals(raw.told, ["cancel"]);
 });
 
-Deno.test("the inner sink fails: done rejects with its error", async () => {
+Deno.test("if the inner sink fails, done rejects with its error", async () => {
   const raw = new RawChannel<number>();
   const relay = new Relay<number, number, number, number>(raw);
   const error = new Error("inner");
@@ -124,7 +124,7 @@ Deno.test("the inner sink fails: done rejects with its error", async () => {
   assertFalse(relay.sink.add(1));
 });
 
-Deno.test("S7 close while another caller's addStream holds the inner sink: settles at once", async () => {
+Deno.test("S7 close settles at once while another caller's addStream holds the inner sink", async () => {
   const raw = new RawChannel<number>();
   const relay = new Relay<number, number, number, number>(raw);
   const { events } = record(relay.stream);

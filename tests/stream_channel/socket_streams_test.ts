@@ -8,7 +8,7 @@ import { closeServer, listen } from "../support/loopback.ts";
 
 type Pair = { readable: ReadableStream<Uint8Array>; writable: WritableStream<Uint8Array> };
 
-/** Two connected sockets, the first one's Web Streams, and an end of both. */
+/** Two connected sockets, the first one's Web Streams, and a function that ends both. */
 interface Connection {
   readonly socket: Socket;
   readonly peer: Socket;
@@ -47,7 +47,7 @@ async function withConnection(run: (connection: Connection) => Promise<void>): P
   }
 }
 
-/** How often a peer's input of 64 KiB is sent: more than the high-water mark and what is kept. */
+/** How often a peer's input of 64 KiB is sent: more than the high-water mark and the buffers. */
 const CHUNKS = 64;
 
 function sendMuch(peer: Socket): void {
@@ -62,7 +62,7 @@ function received(peer: Socket): Promise<string> {
 
 const HELLO = new TextEncoder().encode("hello");
 
-Deno.test("a socket's close with unread input settles, and the peer gets all", async () => {
+Deno.test("a socket's close with unread input settles, and the peer receives everything", async () => {
   for (const reads of ["nothing", "one", "guaranteed"] as const) {
     await withConnection(async ({ peer, streams }) => {
       const text = received(peer);
@@ -78,7 +78,7 @@ Deno.test("a socket's close with unread input settles, and the peer gets all", a
   }
 });
 
-Deno.test("a socket's close from inside its loop settles", async () => {
+Deno.test("a socket's close inside its own loop settles", async () => {
   await withConnection(async ({ peer, streams }) => {
     const text = received(peer);
     sendMuch(peer);
@@ -92,7 +92,7 @@ Deno.test("a socket's close from inside its loop settles", async () => {
   });
 });
 
-Deno.test("a socket that is reset: done and the stream reject, pipe as well", async () => {
+Deno.test("a socket that is reset: done, the stream and pipe reject", async () => {
   for (const piped of [false, true]) {
     await withConnection(async ({ peer, streams }) => {
       const channel = StreamChannel.from<Uint8Array, Uint8Array>(streams);
@@ -115,7 +115,7 @@ Deno.test("a socket that is reset: done and the stream reject, pipe as well", as
   }
 });
 
-Deno.test("a socket that is destroyed here: done rejects, pipe ends the other end", async () => {
+Deno.test("a socket that is destroyed locally: done rejects, and pipe ends the other end", async () => {
   await withConnection(async ({ socket, streams }) => {
     const channel = StreamChannel.from<Uint8Array, Uint8Array>(streams);
     const { local, foreign } = channelPair<Uint8Array>();
@@ -128,7 +128,7 @@ Deno.test("a socket that is destroyed here: done rejects, pipe ends the other en
   });
 });
 
-Deno.test("an error added to a socket whose peer doesn't read ends both ends", async () => {
+Deno.test("an error that is added to a socket whose peer does not read ends both ends", async () => {
   await withConnection(async ({ peer, streams }) => {
     peer.pause();
     const closed = new Promise((resolve) => peer.once("close", resolve));

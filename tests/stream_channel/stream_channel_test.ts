@@ -1,6 +1,6 @@
 /*
- * C92–C97, C99. Without a counterpart: C98 (a mixin that is mixed in): a class has one base here,
- * so StreamChannelBase is extended (C99) or DelegatingStreamChannel wraps.
+ * C92–C97, C99. Without a counterpart: C98 (a mixin). A class has one base class here, so users
+ * extend StreamChannelBase (C99) or wrap a channel in a DelegatingStreamChannel.
  */
 
 import { assert, assertEquals, assertFalse, assertRejects, assertStrictEquals } from "@std/assert";
@@ -19,7 +19,7 @@ import { assertInvalidState, microtasks, record } from "../support/events.ts";
 import { collectUncaught } from "../support/unhandled.ts";
 import { CountedSource, PausedReader, RawChannel } from "./raw_channel.ts";
 
-/** Cuts texts into lines, whatever the chunks. */
+/** Splits texts into lines, whatever the chunks. */
 const lines: StreamTransformer<string, string> = {
   create() {
     let rest = "";
@@ -36,7 +36,7 @@ const lines: StreamTransformer<string, string> = {
   },
 };
 
-Deno.test("C92 pipe: what each gives, and its end, arrives at the other's sink", async () => {
+Deno.test("C92 pipe: each side's values and end arrive at the other's sink", async () => {
   const [a, b] = [new RawChannel<number>(), new RawChannel<number>()];
   const piped = StreamChannel.from(a).pipe(b);
   [1, 2, 3].forEach((value) => a.in.add(value));
@@ -48,7 +48,7 @@ Deno.test("C92 pipe: what each gives, and its end, arrives at the other's sink",
   assertEquals(a.out, [4, 5, 6, "done"]);
 });
 
-Deno.test("C93 transform with a codec of UTF-8", async () => {
+Deno.test("C93 transform with a UTF-8 codec", async () => {
   const raw = new RawChannel<Uint8Array>();
   const channel = StreamChannel.from(raw).transform(StreamChannelTransformer.fromCodec({
     encode: (text: string) => new TextEncoder().encode(text),
@@ -61,7 +61,7 @@ Deno.test("C93 transform with a codec of UTF-8", async () => {
   assertEquals(raw.out, [new TextEncoder().encode("fblthp"), "done"]);
 });
 
-Deno.test("C94 transformStream with a line splitter: the sink is as it was", async () => {
+Deno.test("C94 transformStream with a line splitter: the sink is unchanged", async () => {
   const raw = new RawChannel<string>();
   const channel = StreamChannel.from(raw).transformStream(lines);
   const { events } = record(channel.stream);
@@ -74,7 +74,7 @@ Deno.test("C94 transformStream with a line splitter: the sink is as it was", asy
   assertEquals(raw.out, ["fbl\nthp", "done"]);
 });
 
-Deno.test("C95 transformSink with a line splitter: the stream is as it was", async () => {
+Deno.test("C95 transformSink with a line splitter: the stream is unchanged", async () => {
   const raw = new RawChannel<string>();
   const channel = StreamChannel.from(raw).transformSink(lines);
   raw.in.add("fbl\nthp");
@@ -84,7 +84,7 @@ Deno.test("C95 transformSink with a line splitter: the stream is as it was", asy
   assertEquals(raw.out, ["hello world what", "is", "up", "done"]);
 });
 
-Deno.test("C96 changeStream: gets the very stream; only the replacement is read", async () => {
+Deno.test("C96 changeStream: it passes the same stream; only the replacement is read", async () => {
   const raw = new RawChannel<number>();
   const other = new RawChannel<string>();
   const channel = StreamChannel.from(raw).changeStream((stream) => {
@@ -100,7 +100,7 @@ Deno.test("C96 changeStream: gets the very stream; only the replacement is read"
   assertEquals((await readable.stream.next()).value, "web");
 });
 
-Deno.test("C97 changeSink: gets the very sink; only the replacement gets data", async () => {
+Deno.test("C97 changeSink: it passes the same sink; only the replacement receives values", async () => {
   const raw = new RawChannel<number>();
   const other = new RawChannel<number, string>();
   const channel = StreamChannel.from(raw).changeSink((sink) => {
@@ -126,7 +126,7 @@ class OwnChannel extends StreamChannelBase<string> {
   readonly sink: ChannelSink<string> = this.raw.sink;
 }
 
-Deno.test("C99 a channel of one's own composes", async () => {
+Deno.test("C99 a user's own channel class supports composition", async () => {
   const own = new OwnChannel();
   const channel = own.transform(jsonDocument);
   own.raw.in.add("[1]");
@@ -136,13 +136,13 @@ Deno.test("C99 a channel of one's own composes", async () => {
   assertStrictEquals(own.writable, own.sink.writable);
 });
 
-Deno.test("S43 cast is the very channel", () => {
+Deno.test("S43 cast returns the same channel", () => {
   const channel = StreamChannel.from(new RawChannel<number>());
   const cast: StreamChannel<string, boolean> = channel.cast<string, boolean>();
   assertStrictEquals<unknown>(cast, channel);
 });
 
-Deno.test("S23 from only pairs: it uses the given stream and sink themselves", async () => {
+Deno.test("S23 from forms a channel of the given stream and sink themselves", async () => {
   const raw = new RawChannel<number>();
   const channel = StreamChannel.from(raw);
   assertStrictEquals(channel.stream, raw.stream);
@@ -152,7 +152,7 @@ Deno.test("S23 from only pairs: it uses the given stream and sink themselves", a
   assert(channel.sink.add(1));
 });
 
-Deno.test("S42 what is changed or transformed keeps guarantee 2", async () => {
+Deno.test("S42 changed and transformed channels keep guarantee 2", async () => {
   const raw = new RawChannel<number>();
   const same = <T>(value: T): T => value;
   const from = (): StreamChannel<number> => StreamChannel.from(raw);
@@ -179,7 +179,7 @@ Deno.test("S42 what is changed or transformed keeps guarantee 2", async () => {
   }
 });
 
-Deno.test("a transform takes the right to read at once", () => {
+Deno.test("a transform locks the stream at once", () => {
   const { local } = channelPair<string>();
   local.transformStream((text) => text.length);
   assertInvalidState(() => local.stream.listen(() => {}));
@@ -213,8 +213,8 @@ async function assertBackpressure(turned: boolean): Promise<void> {
   for (let i = 0; i < 500; i++) await microtasks();
   assertEquals(source.produced, stopped);
   assertEquals(reader.received.length, 0);
-  // A document has about 150 characters: 2000 in the pair's either half, and 2000 (about 500 a
-  // message) of the virtual channel; each wrapper holds one message.
+  // A document has about 150 characters: 2000 in each half of the pair, and 2000 (about 500 a
+  // message) in the virtual channel; each wrapper holds one message.
   assert(stopped <= 40, `${stopped} produced`);
   reader.resume();
   await added;
@@ -228,7 +228,7 @@ Deno.test("a paused reader stops a producer through jsonDocument, MultiChannel a
   for (const turned of [false, true]) await assertBackpressure(turned);
 });
 
-Deno.test("a wrapper delivers in the call that adds, through three of them", () => {
+Deno.test("three nested wrappers deliver a value inside the call that adds it", () => {
   const { local, foreign } = channelPair<string>({ sync: true });
   const channel = local
     .transform(jsonDocument)
@@ -244,7 +244,7 @@ Deno.test("a wrapper delivers in the call that adds, through three of them", () 
   assertEquals(back, ["2"]);
 });
 
-Deno.test("pipe: an error is added to the other sink, and is the promise's", async () => {
+Deno.test("pipe: an error is added to the other sink, and rejects the promise", async () => {
   const a = channelPair<number>();
   const b = channelPair<number>({ allowForeignErrors: false });
   const error = new Error("a");
@@ -256,7 +256,7 @@ Deno.test("pipe: an error is added to the other sink, and is the promise's", asy
   await a.local.sink.done;
 });
 
-Deno.test("a listener that throws, above three wrappers: it is rethrown, and nothing is closed or lost", async () => {
+Deno.test("an error of a listener above three wrappers is rethrown, and closes and loses nothing", async () => {
   const { local, foreign } = channelPair<string>({ sync: true });
   const channel = new MultiChannel<number>(local.transform(jsonDocument));
   const got: number[] = [];

@@ -1,9 +1,9 @@
-/** What sinks are tested with. */
+/** Targets and sources for the tests of sinks. */
 
 import type { SinkTarget } from "../../src/stream_channel/channel_sink.ts";
 import { SinkController } from "../support/controllers.ts";
 
-/** A target that keeps what it gets until the test takes it. */
+/** A target that keeps its values until the test takes them. */
 export class Target implements SinkTarget<string> {
   readonly values: string[] = [];
   readonly calls: unknown[] = [];
@@ -32,7 +32,7 @@ export class Target implements SinkTarget<string> {
   }
 }
 
-/** An open sink over a target. */
+/** Opens a sink over a target. */
 export function open(
   options?: { highWaterMark?: number; closeWins?: boolean },
 ): { target: Target; controller: SinkController<string> } {
@@ -40,7 +40,7 @@ export function open(
   return { target, controller: new SinkController<string>(target, options) };
 }
 
-/** A source that gives what the test puts in, and records that it was cancelled. */
+/** A source that delivers the test's values, and records that it was cancelled. */
 export class Source implements AsyncIterable<string> {
   cancelled = false;
   asked = 0;

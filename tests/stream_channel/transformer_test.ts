@@ -12,7 +12,7 @@ import { RawChannel } from "./raw_channel.ts";
 
 const numbers = new StreamChannelTransformer<string, string, number, number>(Number, String);
 
-Deno.test("S55 S57 two functions; bind works for any number of channels", async () => {
+Deno.test("S55 S57 a transformer of two functions; bind works for any number of channels", async () => {
   for (let round = 0; round < 2; round++) {
     const raw = new RawChannel<string>();
     const channel = numbers.transformChannel(raw);
@@ -24,7 +24,7 @@ Deno.test("S55 S57 two functions; bind works for any number of channels", async 
   }
 });
 
-Deno.test("handlers have a state of their own on each channel; flush comes at the end", async () => {
+Deno.test("each channel has its own handler state; flush runs at the end", async () => {
   const pairs = {
     create() {
       let held: string | undefined;
@@ -57,7 +57,7 @@ Deno.test("handlers have a state of their own on each channel; flush comes at th
   }
 });
 
-Deno.test("an error of the inner stream passes, and nothing is flushed", async () => {
+Deno.test("an error of the inner stream passes, and flush does not run", async () => {
   const raw = new RawChannel<string>();
   let flushed = false;
   const transform = { create: () => ({ transform: () => {}, flush: () => void (flushed = true) }) };
@@ -71,7 +71,7 @@ Deno.test("an error of the inner stream passes, and nothing is flushed", async (
   assertFalse(flushed);
 });
 
-Deno.test("a decoder that throws, also in flush: the stream fails after the earlier values", async () => {
+Deno.test("if a decoder or its flush throws, the stream fails after the earlier values", async () => {
   const error = new Error("mine");
   const failing = (value: string): string => {
     if (value === "bad") throw error;
@@ -101,7 +101,7 @@ Deno.test("a decoder that throws, also in flush: the stream fails after the earl
   }
 });
 
-Deno.test("an encoder that throws: so does add, nothing is sent, the channel lives", async () => {
+Deno.test("if an encoder throws, add throws too, nothing is sent, and the channel stays usable", async () => {
   const error = new RangeError("mine");
   const failing = (value: string): string => {
     if (value === "bad") throw error;
@@ -116,7 +116,7 @@ Deno.test("an encoder that throws: so does add, nothing is sent, the channel liv
   assertEquals(raw.out, ["good", "done"]);
 });
 
-Deno.test("an encoder whose flush throws: the inner sink gets the error, and is done with it", async () => {
+Deno.test("if an encoder's flush throws, the inner sink gets the error and is done with it", async () => {
   const error = new Error("mine");
   const raw = new RawChannel<string>({ takeErrors: false });
   const encode = {
@@ -149,7 +149,7 @@ Deno.test("handlers on a sink whose other end has ended: add returns false", () 
   assertEquals(raw.out, ["a", "b"]);
 });
 
-Deno.test("a reader that left: nothing is decoded for it, and the end is noticed", async () => {
+Deno.test("after a reader has left, nothing is decoded, and the end is noticed", async () => {
   let decoded = 0;
   const { local, foreign } = channelPair<string>();
   const channel = local.transformStream(() => decoded++);
@@ -185,7 +185,7 @@ Deno.test("S55 two TransformStream factories", async () => {
   }
 });
 
-Deno.test("TransformStreams: the end and errors pass both ways", async () => {
+Deno.test("TransformStreams: the end and errors pass in both directions", async () => {
   const same = StreamChannelTransformer.fromTransformStreams<string, string, string, string>(
     () => new TransformStream<string, string>(),
     () => new TransformStream<string, string>(),
@@ -212,7 +212,7 @@ Deno.test("TransformStreams: the end and errors pass both ways", async () => {
   assertStrictEquals(await assertRejects(() => failing.foreign.stream.next()), error);
 });
 
-Deno.test("TransformStreams: S7 close settles, and loses nothing, although the other end doesn't read", async () => {
+Deno.test("TransformStreams: S7 close settles and loses nothing, even if the other end does not read", async () => {
   const same = StreamChannelTransformer.fromTransformStreams<string, string, string, string>(
     () => new TransformStream<string, string>(),
     () => new TransformStream<string, string>(),
@@ -222,7 +222,7 @@ Deno.test("TransformStreams: S7 close settles, and loses nothing, although the o
   const text = "x".repeat(50);
   for (let i = 0; i < 20; i++) sink.add(text);
   await microtasks(200);
-  // Until then the other end's lack of room holds the rest back.
+  // Until then, the rest waits because the other end has no room.
   assert(local.sink.bufferedAmount <= 150);
   assert(sink.bufferedAmount >= 500);
   await sink.close();

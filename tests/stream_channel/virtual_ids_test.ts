@@ -2,7 +2,7 @@ import { assert, assertEquals, assertFalse, assertLessOrEqual } from "@std/asser
 import { ClosedIds, PendingMessages } from "../../src/stream_channel/virtual_ids.ts";
 import { seededRandom } from "../support/random.ts";
 
-Deno.test("messages of an id are kept in order, until its end", () => {
+Deno.test("the messages of an id are kept in order, until its end", () => {
   const pending = new PendingMessages();
   assert(pending.add(1, [1, "a"]));
   assert(pending.add(3, [3, "b"]));
@@ -17,7 +17,7 @@ Deno.test("messages of an id are kept in order, until its end", () => {
   assertEquals([pending.count, pending.size], [0, 0]);
 });
 
-Deno.test("beyond the limit the id that was too much is dropped, the others stay", () => {
+Deno.test("beyond the limit, the id that exceeded it is dropped, and the others stay", () => {
   const pending = new PendingMessages(1000);
   assert(pending.add(1, [1, "x".repeat(500)]));
   assert(pending.add(3, [3, "x".repeat(200)]));
@@ -29,7 +29,7 @@ Deno.test("beyond the limit the id that was too much is dropped, the others stay
   assertEquals(pending.count, 1);
 });
 
-Deno.test("S69 a million closed ids of each side are two ranges", () => {
+Deno.test("S69 a million closed ids of each side are stored as two ranges", () => {
   const ids = new ClosedIds();
   for (let id = 0; id < 2_000_000; id++) ids.add(id);
   assertEquals(ids.ranges, 2);
@@ -37,7 +37,7 @@ Deno.test("S69 a million closed ids of each side are two ranges", () => {
   assertFalse(ids.has(2_000_000));
 });
 
-Deno.test("the same answers as a set, in any order", () => {
+Deno.test("closed ids give the same answers as a set, in any order", () => {
   const random = seededRandom();
   for (let round = 0; round < 50; round++) {
     const ids = new ClosedIds();
@@ -53,7 +53,7 @@ Deno.test("the same answers as a set, in any order", () => {
   }
 });
 
-Deno.test("ids that leave gaps don't pile up: the lowest gaps count as closed", () => {
+Deno.test("ids with gaps use limited memory: the lowest gaps count as closed", () => {
   const ids = new ClosedIds();
   for (let id = 1; id < 100_000; id += 4) ids.add(id);
   assertLessOrEqual(ids.ranges, 4096);
@@ -62,7 +62,7 @@ Deno.test("ids that leave gaps don't pile up: the lowest gaps count as closed", 
   assert(ids.has(99_997));
 });
 
-Deno.test("the first id that was not closed, in steps of two", () => {
+Deno.test("next returns the first id that is not closed, in steps of two", () => {
   const ids = new ClosedIds();
   for (const id of [2, 4, 6, 10, 3]) ids.add(id);
   const next = [0, 1, 2, 3, 4, 6, 8, 10, 12, 5].map((id) => ids.next(id));

@@ -4,7 +4,7 @@ import { sinkFromWritable, streamFromReadable } from "../../src/stream_channel/c
 import { StreamChannel } from "../../src/stream_channel/stream_channel.ts";
 import { microtasks, record, settled } from "../support/events.ts";
 
-Deno.test("a readable: what it gives, then its end", async () => {
+Deno.test("a readable: its values are delivered, and then its end", async () => {
   const stream = streamFromReadable(
     new ReadableStream<number>({
       start(controller) {
@@ -18,7 +18,7 @@ Deno.test("a readable: what it gives, then its end", async () => {
   assertEquals(got, [1, 2, 3]);
 });
 
-Deno.test("a readable: its error is the stream's", async () => {
+Deno.test("a readable: its error fails the stream", async () => {
   const error = new Error("mine");
   const stream = streamFromReadable(
     new ReadableStream<number>({ start: (controller) => controller.error(error) }),
@@ -26,7 +26,7 @@ Deno.test("a readable: its error is the stream's", async () => {
   assertStrictEquals(await assertRejects(() => stream.next()), error);
 });
 
-Deno.test("a readable: read ahead to the high-water mark, and no further", async () => {
+Deno.test("a readable: it is read ahead up to the high-water mark, and no further", async () => {
   let pulled = 0;
   const stream = streamFromReadable(
     new ReadableStream<Uint8Array>({
@@ -43,7 +43,7 @@ Deno.test("a readable: read ahead to the high-water mark, and no further", async
   assertEquals(pulled, 5);
 });
 
-Deno.test("a readable: a reader that leaves, or cancels, cancels it", async () => {
+Deno.test("a readable: a reader that leaves or cancels also cancels the readable", async () => {
   for (const how of ["leave", "cancel"]) {
     const reasons: unknown[] = [];
     const stream = streamFromReadable(
@@ -56,7 +56,7 @@ Deno.test("a readable: a reader that leaves, or cancels, cancels it", async () =
   }
 });
 
-Deno.test("a writable: what is added, in order, then the end; the room is reported", async () => {
+Deno.test("a writable: it receives added values in order, then the end; the sink reports its room", async () => {
   const written: string[] = [];
   let go = (): void => {};
   const sink = sinkFromWritable(
@@ -83,7 +83,7 @@ Deno.test("a writable: what is added, in order, then the end; the room is report
   assertEquals(written.at(-1), "done");
 });
 
-Deno.test("a writable: an error added aborts it, and is done's", async () => {
+Deno.test("a writable: an added error aborts it, and rejects done", async () => {
   const aborted: unknown[] = [];
   const sink = sinkFromWritable(
     new WritableStream<string>({ abort: (reason) => void aborted.push(reason) }),
@@ -95,7 +95,7 @@ Deno.test("a writable: an error added aborts it, and is done's", async () => {
   assertFalse(sink.add("late"));
 });
 
-Deno.test("a writable that fails: the sink drops, done and flush reject with why", async () => {
+Deno.test("a writable that fails: the sink drops values, and done and flush reject with its error", async () => {
   const error = new Error("mine");
   const sink = sinkFromWritable(
     new WritableStream<string>({
@@ -112,7 +112,7 @@ Deno.test("a writable that fails: the sink drops, done and flush reject with why
   assertStrictEquals(await assertRejects(() => sink.close()), error);
 });
 
-Deno.test("S7 a writable with another sink behind it: done settles as that sink's does", async () => {
+Deno.test("S7 a writable with another sink behind it: done settles with that sink", async () => {
   const { local, foreign } = channelPair<string>();
   let told = 0;
   const sink = sinkFromWritable(new WritableStream<string>(), {
@@ -127,7 +127,7 @@ Deno.test("S7 a writable with another sink behind it: done settles as that sink'
   await closed;
 });
 
-Deno.test("objects in Web Streams: from counts what is in them, changeSink 4 KiB each", () => {
+Deno.test("objects in Web Streams: with from, they count with their content; with changeSink, as 4 KiB each", () => {
   const stuck = (): WritableStream<object> =>
     new WritableStream({ write: () => new Promise(() => {}) });
   const value = { text: "x".repeat(10_000) };

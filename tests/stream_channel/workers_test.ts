@@ -1,4 +1,4 @@
-/** Attack 66: the platform's own workers, as they end without a word. Also in Chromium. */
+/** Attack 66: the platform's own workers that end without a message. Also in Chromium. */
 
 import {
   assert,
@@ -12,7 +12,7 @@ import { assertInvalidState, microtasks, record } from "../support/events.ts";
 
 const hasWorkers = typeof Worker === "function";
 
-/** A worker of this source, which speaks the wire format by itself. */
+/** Starts a worker with this source, which implements the wire format itself. */
 function start(source: string): Worker {
   const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
   return new Worker(url, { type: "module" });
@@ -26,7 +26,7 @@ function test(
   Deno.test({ name: `attack 66: ${name}`, ignore: !hasWorkers, fn, ...options });
 }
 
-/** What a stream fails with; fails when it ends without. */
+/** Returns the error of a stream; fails if the stream ends without one. */
 async function failure(channel: { stream: AsyncIterable<unknown> }): Promise<Error> {
   return await assertRejects(async () => {
     for await (const _ of channel.stream);
@@ -73,11 +73,11 @@ for (const [name, startBroken] of Object.entries(BROKEN)) {
         const worker = startBroken();
         const channel = MessagePortChannel[how]<string>(worker);
         const error = await failure(channel);
-        // Of a port that was sent Deno first reports that it has closed.
+        // Deno first reports that a transferred port has closed.
         assertStringIncludes(error.message, "Cannot receive: the ");
         await channel.sink.done;
         assertFalse(channel.sink.add("late"));
-        // The worker's own error event must do no harm either.
+        // The worker's own error event must not cause an error either.
         await microtasks();
         worker.terminate();
       }
@@ -85,7 +85,7 @@ for (const [name, startBroken] of Object.entries(BROKEN)) {
   }
 }
 
-test("messages of others to and from a worker don't break the channel", async () => {
+test("foreign messages to and from a worker do not affect the channel", async () => {
   const worker = start(`
     const foreign = [{ type: "hot-update" }, "text", null, undefined, [1, 2, 3], [1, "2"], NaN];
     for (const it of foreign) self.postMessage(it);
@@ -101,7 +101,7 @@ test("messages of others to and from a worker don't break the channel", async ()
   worker.terminate();
 });
 
-test("a second channel on one worker is an InvalidStateError, one after the other isn't", async () => {
+test("a second channel on one worker is an InvalidStateError, but a later one after the first is allowed", async () => {
   const worker = start(ECHO);
   const channel = new MessagePortChannel<string>(worker);
   assertInvalidState(() => new MessagePortChannel(worker));
@@ -125,7 +125,7 @@ Deno.test("attack 66: connectReceive or connectSend twice on one port is an Inva
   sent.sink.add("hello");
   assertEquals((await received.stream.next()).value, "hello");
   assertInvalidState(() => MessagePortChannel.connectReceive(port1));
-  // The other way is another channel, and so is the port itself.
+  // The other direction is a separate channel, and so is the port itself.
   const back = MessagePortChannel.connectSend<string>(port1);
   const other = MessagePortChannel.connectReceive<string>(port2);
   back.sink.add("back");
@@ -177,7 +177,7 @@ Deno.test("attack 66: a BroadcastChannel needs raw", async () => {
   await there.sink.close();
 });
 
-Deno.test("attack 66: an event error of a port that is no worker is nothing to it", async () => {
+Deno.test("attack 66: an error event on a port that is not a worker has no effect", async () => {
   const { port1, port2 } = new MessageChannel();
   const here = new MessagePortChannel<string>(port1);
   const there = new MessagePortChannel<string>(port2);

@@ -1,4 +1,4 @@
-/** What is no channel is a TypeError that says what a channel is, and nothing is locked. */
+/** A value that is not a channel is a TypeError that describes a channel, and nothing is locked. */
 
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import {
@@ -32,7 +32,7 @@ const WRONG: readonly (readonly [value: unknown, got: string])[] = [
 
 const id = <T>(value: T): T => value;
 
-/** Each function that takes a channel. */
+/** Each function that accepts a channel. */
 const DOORS: Readonly<Record<string, (channel: never) => unknown>> = {
   "StreamChannel.from": (channel) => StreamChannel.from(channel),
   pipe: (channel) => channelPair().local.pipe(channel),
@@ -48,7 +48,7 @@ const DOORS: Readonly<Record<string, (channel: never) => unknown>> = {
 };
 
 for (const [name, call] of Object.entries(DOORS)) {
-  Deno.test(`${name}: what is no channel is a TypeError that says what one is`, () => {
+  Deno.test(`${name}: a value that is not a channel is a TypeError that describes a channel`, () => {
     for (const [value, got] of WRONG) {
       const { message } = assertThrows(() => call(value as never), TypeError);
       assertStringIncludes(message, "Cannot use the channel: it must have ");
@@ -57,7 +57,7 @@ for (const [name, call] of Object.entries(DOORS)) {
   });
 }
 
-Deno.test("a readable without a writable is no channel, and isn't locked", () => {
+Deno.test("a readable without a writable is not a channel, and is not locked", () => {
   const readable = new ReadableStream<string>();
   assertThrows(
     () => StreamChannel.from({ readable } as never),
@@ -67,7 +67,7 @@ Deno.test("a readable without a writable is no channel, and isn't locked", () =>
   assertEquals(readable.locked, false);
 });
 
-Deno.test("changeStream and changeSink: what is no stream, or no sink, is a TypeError", () => {
+Deno.test("changeStream and changeSink: a value that is not a stream or a sink is a TypeError", () => {
   for (const value of [undefined, null, 5, {}, []]) {
     const { local } = channelPair<string>();
     assertThrows(

@@ -1,6 +1,6 @@
 /**
- * The conformance suite with both ends in memory: with the cases that make sense without a
- * network, a handshake and a misbehaving peer.
+ * The conformance suite with both ends in memory, without the cases that need a
+ * network, a handshake or a misbehaving peer.
  */
 
 import { assert } from "@std/assert";
@@ -24,16 +24,16 @@ import type {
 } from "../support/recipes.ts";
 import { testSeed } from "../support/random.ts";
 
-/** What a test needs and a pair in memory has not: then it doesn't apply. */
+/** The test needs something that a pair in memory does not have, so it does not apply. */
 class NotInMemory extends Error {}
 
-/** Tests of options that apply to opening a connection. */
+/** Tests with these options are about opening a connection. */
 const OF_CONNECTING = ["headers", "signal", "connectTimeout", "compression", "require"] as const;
 
-/** What a server sees of a connection, and not of a channel. */
+/** The events of a connection that only a server on a network sees. */
 const OF_TCP: readonly (RecipeEventKind | undefined)[] = ["request", "end", "reset", "disconnect"];
 
-/** A recipe that waits for channels in memory. */
+/** A recipe that serves channels in memory. */
 class MemoryRecipe implements RecipeServer {
   readonly url: string;
   readonly options: RecipeOptions;
@@ -75,7 +75,7 @@ class MemoryRecipe implements RecipeServer {
     this.#release();
   }
 
-  /** There are no numbers, but there was an occasion to read and to write. */
+  /** Returns constant numbers after a turn in which the channels can read and write. */
   async stats(): Promise<RecipeStats> {
     await delay(0);
     return { connections: 1, open: 1, bytesSent: 0, bytesPending: 0, bytesReceived: 0 };
@@ -87,7 +87,7 @@ class MemoryRecipe implements RecipeServer {
   }
 }
 
-/** Tests that are about a connection that has to be made first, or about the platform's reaction to it. */
+/** Tests about opening a connection, or about the platform's reaction to it. */
 const ABOUT_CONNECTING = [
   "C45 S97",
   "C19 (changed)",
@@ -151,7 +151,7 @@ function testPair(
     },
   });
 
-  Deno.test(`${name}: C37 most of the suite did apply`, () => {
+  Deno.test(`${name}: C37 most of the suite ran`, () => {
     assert(ran >= 45, `only ${ran} tests did`);
   });
 }

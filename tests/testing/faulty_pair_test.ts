@@ -18,7 +18,7 @@ async function arrivals(options: FaultyPairOptions): Promise<number> {
   return arrived;
 }
 
-Deno.test("without faults it is a pair", async () => {
+Deno.test("without faults it is an ordinary pair", async () => {
   assertEquals(await arrivals({ seed: 1 }), 100);
 });
 
@@ -29,7 +29,7 @@ Deno.test("splits lose nothing", async () => {
   }
 });
 
-Deno.test("a reset is a lost connection to both, after so many bytes", async () => {
+Deno.test("a reset after the given number of bytes is a lost connection for both sides", async () => {
   const { client, server } = faultyPair({ seed: 1, reset: 500, split: 50 });
   for (let i = 0; i < 10; i++) client.sink.add("x".repeat(100));
   for (const channel of [client, server]) {
@@ -37,11 +37,11 @@ Deno.test("a reset is a lost connection to both, after so many bytes", async () 
     assertEquals([code, initiator], [1006, "transport"]);
     assertEquals((error as Error).cause instanceof Error, true);
   }
-  // Four frames of 106 bytes each are within 500 bytes.
+  // Four frames of 106 bytes fit into 500 bytes.
   assertEquals(await arrivals({ seed: 1, reset: 500, split: 50 }), 4);
 });
 
-Deno.test("the same seed does the same, another one something else", async () => {
+Deno.test("the same seed causes the same faults, and another seed other ones", async () => {
   const run = (seed: number): Promise<number> => arrivals({ seed, reset: [0, 10_000], split: 20 });
   const first: number[] = [];
   for (let seed = 0; seed < 8; seed++) first.push(await run(seed));
@@ -68,7 +68,7 @@ Deno.test("delays keep the order", async () => {
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("a stall for good is noticed by pings, and by nothing else", async () => {
+Deno.test("only pings detect a permanent stall", async () => {
   const clock = new ManualClock();
   const { client, server } = faultyPair({
     seed: 1,
@@ -92,7 +92,7 @@ Deno.test("a stall for good is noticed by pings, and by nothing else", async () 
   await server.closed;
 });
 
-Deno.test("a stall for a time holds back, and loses nothing", async () => {
+Deno.test("a temporary stall delays messages, and loses nothing", async () => {
   const clock = new ManualClock();
   const { client, server } = faultyPair({ seed: 1, stall: { after: 0, duration: 200 }, clock });
   const got: unknown[] = [];
@@ -109,7 +109,7 @@ Deno.test("a stall for a time holds back, and loses nothing", async () => {
   await server.closed;
 });
 
-Deno.test("a stall holds the end back as well, for its time, or for good", async () => {
+Deno.test("a stall also delays the end, temporarily or permanently", async () => {
   for (const duration of [100, Infinity]) {
     const clock = new ManualClock();
     const stall = { after: 1, duration };
@@ -134,7 +134,7 @@ Deno.test("a stall holds the end back as well, for its time, or for good", async
   }
 });
 
-Deno.test("malformed options are refused", () => {
+Deno.test("malformed options are rejected", () => {
   const bad: Partial<FaultyPairOptions>[] = [
     { seed: 0.1 },
     { seed: 1, split: 0 },

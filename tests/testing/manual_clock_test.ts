@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { ManualClock } from "../../src/testing/manual_clock.ts";
 
-Deno.test("a manual clock: calls back in order of time, then of setting, each at its time", () => {
+Deno.test("a manual clock: it calls back in order of time, then of creation, each at its time", () => {
   const clock = new ManualClock(100);
   const calls: [string, number][] = [];
   const note = (name: string) => (): void => void calls.push([name, clock.now()]);
@@ -18,7 +18,7 @@ Deno.test("a manual clock: calls back in order of time, then of setting, each at
   assertEquals([clock.now(), clock.pending, clock.nextIn], [210, 0, null]);
 });
 
-Deno.test("a manual clock: a cleared callback isn't called, also when cleared by another", () => {
+Deno.test("a manual clock: a cleared callback is not called, also if another callback clears it", () => {
   const clock = new ManualClock();
   const calls: string[] = [];
   const second = clock.setTimeout(() => calls.push("second"), 5);
@@ -31,7 +31,7 @@ Deno.test("a manual clock: a cleared callback isn't called, also when cleared by
   assertEquals([calls, clock.pending], [[], 0]);
 });
 
-Deno.test("a manual clock: what a callback sets is called in the same advance, if due", () => {
+Deno.test("a manual clock: a timer that a callback starts is called in the same advance, if due", () => {
   const clock = new ManualClock();
   const times: number[] = [];
   const again = (): void => {
@@ -43,7 +43,7 @@ Deno.test("a manual clock: what a callback sets is called in the same advance, i
   assertEquals([times, clock.pending, clock.nextIn], [[10, 20, 30], 1, 5]);
 });
 
-Deno.test("a manual clock: after a stall all that was due is called late", () => {
+Deno.test("a manual clock: after a stall, all due timers are called late", () => {
   const clock = new ManualClock();
   const calls: [string, number][] = [];
   clock.setTimeout(() => calls.push(["b", clock.now()]), 20);
@@ -53,14 +53,14 @@ Deno.test("a manual clock: after a stall all that was due is called late", () =>
   assertEquals([calls, clock.pending], [[["a", 50], ["b", 50]], 1]);
 });
 
-Deno.test("a manual clock: time doesn't go back", () => {
+Deno.test("a manual clock: time never moves backwards", () => {
   const clock = new ManualClock();
   assertThrows(() => clock.advance(-1), RangeError);
   assertThrows(() => clock.stall(NaN), RangeError);
   assertThrows(() => clock.setTimeout(() => {}, -1), RangeError);
 });
 
-Deno.test("a manual clock: while the machine sleeps only the time of day goes on", () => {
+Deno.test("a manual clock: while the machine sleeps, only the time of day advances", () => {
   const clock = new ManualClock(100);
   let calls = 0;
   clock.setTimeout(() => calls++, 10);

@@ -9,7 +9,7 @@ function bytes(...values: number[]): Uint8Array {
   return Uint8Array.from(values);
 }
 
-/** Pieces of 2 bytes, each 10 ms behind the one before. */
+/** Pieces of 2 bytes, each 10 ms after the previous one. */
 class SlowPieces implements LineFaults {
   isStalled = false;
   readonly arrived: Uint8Array[] = [];
@@ -47,7 +47,7 @@ Deno.test("each side reads what the other one writes", async () => {
   assertEquals(atClient.events, [Uint8Array.of(2)]);
 });
 
-Deno.test("closing ends one half; it has ended when the other half has ended, too", async () => {
+Deno.test("closing ends one half; the connection has ended when the other half has ended, too", async () => {
   const { client, server } = new MemoryConnection();
   const [atClient, atServer] = [record(client.stream), record(server.stream)];
   const closed = client.sink.close();
@@ -55,7 +55,7 @@ Deno.test("closing ends one half; it has ended when the other half has ended, to
   assertEquals(atServer.events, ["done"]);
   server.sink.add(ONE);
   await microtasks();
-  // Closing this side's sink ended this side's stream only if the channel above says so.
+  // Closing this side's sink ends this side's stream only if the channel above does that.
   assertEquals(atClient.events, [ONE]);
   assertEquals(await settled(closed), false);
   await server.sink.close();
@@ -63,7 +63,7 @@ Deno.test("closing ends one half; it has ended when the other half has ended, to
   assertEquals(atClient.events, [ONE, "done"]);
 });
 
-Deno.test("destroyed: the other side reads what was sent, then the end, and can send no more", async () => {
+Deno.test("after destroying, the other side reads the sent bytes and the end, and can send no more", async () => {
   const { client, server } = new MemoryConnection();
   const [atClient, atServer] = [record(client.stream), record(server.stream)];
   client.sink.add(ONE);
@@ -80,7 +80,7 @@ Deno.test("destroyed: the other side reads what was sent, then the end, and can 
   server.destroy?.();
 });
 
-Deno.test("destroyed after its own end", async () => {
+Deno.test("a connection can be destroyed after its own end", async () => {
   const { client, server } = new MemoryConnection();
   void client.sink.close();
   await microtasks();
@@ -89,7 +89,7 @@ Deno.test("destroyed after its own end", async () => {
   await server.sink.done;
 });
 
-Deno.test("an error in a sink destroys", async () => {
+Deno.test("an error in a sink destroys the connection", async () => {
   const { client, server } = new MemoryConnection();
   const { events } = record(server.stream);
   client.sink.addError(new Error("broken"));
@@ -98,7 +98,7 @@ Deno.test("an error in a sink destroys", async () => {
   assertEquals(events, ["done"]);
 });
 
-Deno.test("reset: both streams fail at once, and what was in flight is lost", async () => {
+Deno.test("reset: both streams fail at once, and bytes in flight are lost", async () => {
   const connection = new MemoryConnection();
   const { client, server } = connection;
   const [atClient, atServer] = [record(client.stream), record(server.stream)];
@@ -118,7 +118,7 @@ Deno.test("reset: both streams fail at once, and what was in flight is lost", as
   assert(!client.sink.add(ONE));
 });
 
-Deno.test("bytes arrive in order, from a microtask, and then the end", async () => {
+Deno.test("bytes arrive in order from a microtask, and then the end", async () => {
   const { client, server } = new MemoryConnection();
   const { events } = record(server.stream);
   client.sink.add(bytes(1, 2));
@@ -132,7 +132,7 @@ Deno.test("bytes arrive in order, from a microtask, and then the end", async () 
   assertEquals(client.sink.bufferedAmount, 0);
 });
 
-Deno.test("attack 16: what arrives is a copy", async () => {
+Deno.test("attack 16: the received bytes are a copy", async () => {
   const { client, server } = new MemoryConnection();
   const { events } = record(server.stream);
   const sent = bytes(1, 2);
@@ -142,7 +142,7 @@ Deno.test("attack 16: what arrives is a copy", async () => {
   assertEquals(events, [bytes(1, 2)]);
 });
 
-Deno.test("a full receiver holds the sender back", async () => {
+Deno.test("a full receiver holds up the sender", async () => {
   const { client, server } = new MemoryConnection();
   const { events, subscription } = record(server.stream);
   subscription.pause();
@@ -157,7 +157,7 @@ Deno.test("a full receiver holds the sender back", async () => {
   assertEquals(client.sink.bufferedAmount, 0);
 });
 
-Deno.test("the end comes although the receiver is full", async () => {
+Deno.test("the end arrives even if the receiver is full", async () => {
   const { client, server } = new MemoryConnection();
   const { events, subscription } = record(server.stream);
   subscription.pause();
@@ -170,7 +170,7 @@ Deno.test("the end comes although the receiver is full", async () => {
   assertEquals(events.length, 4);
 });
 
-Deno.test("pieces and delays: one piece each time, the end right behind the last one", async () => {
+Deno.test("pieces and delays: one piece arrives at a time, and the end directly after the last one", async () => {
   const clock = new ManualClock();
   const faults: SlowPieces[] = [];
   const { client, server } = new MemoryConnection(() => {
@@ -193,7 +193,7 @@ Deno.test("pieces and delays: one piece each time, the end right behind the last
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("lost or destroyed: nothing arrives any more, no timer is left, and flush rejects", async () => {
+Deno.test("lost or destroyed: nothing more arrives, no timer is left, and flush rejects", async () => {
   for (const how of ["reset", "destroyed"] as const) {
     const clock = new ManualClock();
     const connection = new MemoryConnection(() => new SlowPieces(clock));
@@ -214,7 +214,7 @@ Deno.test("lost or destroyed: nothing arrives any more, no timer is left, and fl
   }
 });
 
-Deno.test("a stall that the last piece begins holds the end back", async () => {
+Deno.test("a stall that starts with the last piece delays the end", async () => {
   const held: (() => void)[] = [];
   const faults = {
     isStalled: false,

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { checkRange, SeededRandom } from "../../src/testing/random.ts";
 
-Deno.test("the same seed gives the same numbers, another one others", () => {
+Deno.test("the same seed gives the same numbers, and another seed other ones", () => {
   const numbers = (seed: number): number[] => {
     const random = new SeededRandom(seed);
     return Array.from({ length: 8 }, () => random.fraction());
@@ -12,7 +12,7 @@ Deno.test("the same seed gives the same numbers, another one others", () => {
   assertThrows(() => new SeededRandom(0.5), RangeError, "0.5");
 });
 
-Deno.test("a range gives each of its numbers, its ends included, and no other", () => {
+Deno.test("a range gives each of its numbers, including its ends, and no other", () => {
   const random = new SeededRandom(3);
   const seen = new Set(Array.from({ length: 200 }, () => random.choose([2, 5])));
   assertEquals([...seen].sort(), [2, 3, 4, 5]);
@@ -20,7 +20,7 @@ Deno.test("a range gives each of its numbers, its ends included, and no other", 
   assertEquals(random.choose(Infinity), Infinity);
 });
 
-Deno.test("a range must not be too low, nor upside down, nor no number", () => {
+Deno.test("a range must not be too low, reversed, or not a number", () => {
   checkRange("split", undefined, 1);
   checkRange("split", 1, 1);
   checkRange("split", [1, 1], 1);

@@ -3,7 +3,7 @@ import { webSocketChannelPair } from "../../src/testing/web_socket_channel_pair.
 import { microtasks } from "../support/events.ts";
 import { ManualClock } from "../../src/testing/manual_clock.ts";
 
-Deno.test("a pair is open, and talks both ways", async () => {
+Deno.test("a pair is open, and exchanges messages in both directions", async () => {
   const { client, server } = webSocketChannelPair({ protocol: "chat" });
   assertEquals([client.state, server.state], ["open", "open"]);
   assertEquals([client.protocol, server.protocol], ["chat", "chat"]);
@@ -18,7 +18,7 @@ Deno.test("a pair is open, and talks both ways", async () => {
   assertEquals((await client.closed).initiator, "local");
 });
 
-Deno.test("nothing is delivered inside the call that sends it", async () => {
+Deno.test("no message is delivered inside the call that sends it", async () => {
   const { client, server } = webSocketChannelPair();
   const got: unknown[] = [];
   server.stream.listen((message) => got.push(message));
@@ -30,7 +30,7 @@ Deno.test("nothing is delivered inside the call that sends it", async () => {
   await server.closed;
 });
 
-Deno.test("terminate is a lost connection to the other side", async () => {
+Deno.test("terminate is a lost connection for the other side", async () => {
   const { client, server } = webSocketChannelPair();
   assertEquals(client.capabilities.terminate, true);
   server.terminate();
@@ -38,7 +38,7 @@ Deno.test("terminate is a lost connection to the other side", async () => {
   assertEquals([code, initiator, wasClean], [1006, "transport", false]);
 });
 
-Deno.test("options of both sides, and of one", async () => {
+Deno.test("options for both sides, and for one side", async () => {
   const { client, server } = webSocketChannelPair({
     maxMessageSize: 10,
     client: { maxMessageSize: 3 },
@@ -51,7 +51,7 @@ Deno.test("options of both sides, and of one", async () => {
   assertThrows(() => webSocketChannelPair({ closeTimeout: -1 }), RangeError);
 });
 
-Deno.test("time is the clock's: pings on time, and no timer is left", async () => {
+Deno.test("the pair uses the given clock: pings are sent on time, and no timer is left", async () => {
   const clock = new ManualClock();
   const { client, server } = webSocketChannelPair({ clock, client: { pingInterval: 1000 } });
   clock.advance(1000);
