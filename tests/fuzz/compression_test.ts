@@ -21,7 +21,7 @@ function pair(bits: number, noContextTakeover: boolean): [MessageDeflate, Messag
   return [client, server];
 }
 
-/** Messages that are partly repetitions of one another. */
+/** Messages that partly repeat one another. */
 const MESSAGES = fc.array(
   fc.oneof(
     fc.uint8Array({ maxLength: 200 }),
@@ -33,7 +33,7 @@ const MESSAGES = fc.array(
   { maxLength: 20 },
 );
 
-Deno.test("messages arrive as they were sent, with any agreed settings", async () => {
+Deno.test("fuzz: messages arrive as they were sent, with any agreed settings", async () => {
   const bits = fc.integer({ min: 8, max: 15 });
   await fc.assert(
     fc.asyncProperty(MESSAGES, bits, fc.boolean(), async (messages, window, alone) => {
@@ -49,7 +49,7 @@ Deno.test("messages arrive as they were sent, with any agreed settings", async (
   );
 });
 
-Deno.test("Any payload gives bytes within the limit, or a typed error, and no more trouble", async () => {
+Deno.test("fuzz: any payload gives bytes within the limit, or a typed error, and leaves the decompressor usable", async () => {
   const text = new TextEncoder().encode("a message, a message, a message of some length");
   const valid = pair(15, true)[0].compress(text)?.slice() ?? new Uint8Array(0);
   const change = fc.tuple(fc.nat(valid.length - 1), fc.nat(255));

@@ -33,7 +33,7 @@ const RESPONSE =
   "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: a\r\n" +
   "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=10\r\n\r\nrest";
 
-/** fast-check puts the seed into the message of a failure; `TEST_SEED` sets it. */
+/** fast-check prints the seed of a failure; `TEST_SEED` sets it. */
 function check<T extends [unknown, ...unknown[]]>(
   property: fc.IProperty<T>,
   numRuns = 500,
@@ -66,7 +66,7 @@ function headLike(example: string): fc.Arbitrary<Uint8Array> {
   return fc.oneof(fc.uint8Array({ maxLength: 300 }), soup, mutated(example));
 }
 
-/** The example with a few bytes replaced, removed or put in. */
+/** The example with a few bytes replaced, removed or inserted. */
 function mutated(example: string): fc.Arbitrary<Uint8Array> {
   const change = fc.tuple(fc.nat(), fc.nat(2), fc.string({ unit: "binary-ascii", maxLength: 3 }));
   return fc.array(change, { maxLength: 4 }).map((changes) => {
@@ -79,7 +79,7 @@ function mutated(example: string): fc.Arbitrary<Uint8Array> {
   });
 }
 
-/** The result of giving chunks to a parser; only a HandshakeError may be thrown. */
+/** The result of a parser that gets these chunks; it may throw only a HandshakeError. */
 function outcome<Head extends { headers: HeaderMap }>(
   parser: Parser<Head>,
   chunks: Uint8Array[],
@@ -111,7 +111,7 @@ Deno.test("heads of any bytes give the same result, or the same typed error, wit
   }));
 });
 
-Deno.test("A server has a legal answer to any head it can read", () => {
+Deno.test("A server sends a legal answer to any head that it can read", () => {
   check(
     fc.property(headLike(REQUEST), (data) => {
       let parsed;
@@ -184,7 +184,7 @@ const DEFLATES: fc.Arbitrary<Extension[]> = fc.array(
   { maxLength: 3 },
 );
 
-Deno.test("Whatever is offered or answered, only legal parameters are agreed", () => {
+Deno.test("Client and server agree only to legal parameters, whatever the offer or the answer", () => {
   const options = fc.record({
     serverMaxWindowBits: fc.integer({ min: 8, max: 15 }),
     clientMaxWindowBits: fc.integer({ min: 8, max: 15 }),
@@ -202,7 +202,7 @@ Deno.test("Whatever is offered or answered, only legal parameters are agreed", (
   );
 });
 
-Deno.test("Extensions of any text are read or refused; what was read is written and read alike", () => {
+Deno.test("Extensions of any text are read or refused; extensions that were read are the same after writing and reading", () => {
   const piece = fc.oneof(
     fc.constantFrom("a", "b-c", ",", ";", "=", '"', "\\", " ", "\t", "__proto__", "="),
     fc.string({ unit: "binary", maxLength: 3 }),
@@ -220,7 +220,7 @@ Deno.test("Extensions of any text are read or refused; what was read is written 
   );
 });
 
-Deno.test("What serializeHead writes is one head with just these fields", () => {
+Deno.test("serializeHead writes one head with exactly the given fields", () => {
   const field = fc.tuple(
     fc.string({ unit: "binary", maxLength: 8 }),
     fc.string({ unit: "binary", maxLength: 8 }),
@@ -243,7 +243,7 @@ Deno.test("What serializeHead writes is one head with just these fields", () => 
   );
 });
 
-/** A chunk that counts how often its bytes are read one by one. */
+/** A chunk that counts how often a single byte of it is read. */
 function counting(data: Uint8Array): { chunk: Uint8Array; reads: () => number } {
   let reads = 0;
   const chunk = new Proxy(data, {
@@ -256,7 +256,7 @@ function counting(data: Uint8Array): { chunk: Uint8Array; reads: () => number } 
   return { chunk, reads: () => reads };
 }
 
-Deno.test("attack 26: a head is read once, byte by byte, however many chunks it comes in", () => {
+Deno.test("attack 26: a parser reads each byte of a head once, however many chunks there are", () => {
   const heads = [
     `GET / HTTP/1.1\r\na: ${" ".repeat(MAX_HEAD - 23)}\r\n\r\n`,
     `GET / HTTP/1.1\r\n${"a: b\r\n".repeat(128)}\r\n`,
@@ -276,7 +276,7 @@ Deno.test("attack 26: a head is read once, byte by byte, however many chunks it 
   }
 });
 
-/** A text that counts how often its characters are looked at. */
+/** A text that counts how often its characters are read. */
 class CountingText {
   reads = 0;
   readonly #text: string;

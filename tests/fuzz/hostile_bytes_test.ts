@@ -1,6 +1,6 @@
 /**
- * Random bytes that lie about themselves, 1 byte to 1 MiB, on connections that share buffers. A failure
- * prints its seed; `TEST_SEED=…` runs it again, another one explores.
+ * Random bytes that misreport their size, 1 byte to 1 MiB, on connections that share buffers. A failure
+ * prints its seed; `TEST_SEED=…` reproduces it, and another seed tests other cases.
  */
 
 import { assertEquals } from "@std/assert";
@@ -18,13 +18,13 @@ import { type Random, seededRandom } from "../support/random.ts";
 const CONNECTIONS = 4;
 const ROUNDS = 40;
 
-/** What a receiver is to get next. */
+/** The message that a receiver must get next. */
 interface Sent {
   readonly what: string;
   readonly expected: Uint8Array | string;
 }
 
-/** Adds a random message, or one that is refused. */
+/** Adds a random message, or a value that the sink refuses. */
 function send(channel: WebSocketChannel, random: Random): Sent[] {
   if (random.chance(0.1)) {
     const [name, value] = random.pick(withoutBytes());
@@ -56,7 +56,7 @@ function isSame(actual: unknown, expected: Uint8Array | string): boolean {
 }
 
 for (const [who, compression] of [["plain", false], ["compressed", true]] as const) {
-  Deno.test(`fuzz: bytes that lie arrive whole, and nowhere else, ${who}`, async () => {
+  Deno.test(`fuzz: bytes that misreport their size arrive whole, and at no other connection, ${who}`, async () => {
     const random = seededRandom();
     await withServer({ compression }, async (server) => {
       const clients: WebSocketChannel[] = [];
@@ -75,7 +75,7 @@ for (const [who, compression] of [["plain", false], ["compressed", true]] as con
           expected[at]?.push(...send(senders[at] as WebSocketChannel, random));
         }
         if (isFromServer && random.chance(0.3)) {
-          // Small enough that no receiver falls behind.
+          // Small enough for every receiver to keep up.
           const bytes = hostileBytes(randomHostileBytes(random).name, random.bytes(1000));
           const all = sent(bytes, (value) => broadcast(channels, value));
           for (const its of expected) its.push(all);

@@ -1,6 +1,6 @@
 /**
- * Random plans and random bytes. A failure prints its seed; `TEST_SEED=…` runs it again, another one
- * explores.
+ * Random plans and random bytes. A failure prints its seed; `TEST_SEED=…` reproduces it, and another seed
+ * tests other cases.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -21,7 +21,7 @@ const large = fc.integer({ min: 16_000, max: 70_000 }).map((length) =>
   Uint8Array.from({ length }, (_, i) => i * length)
 );
 
-/** The code units of lone surrogates become U+FFFD when they are sent. */
+/** The text as it is sent: each lone surrogate becomes U+FFFD. */
 function wellFormed(value: string): string {
   return new TextDecoder("utf-8", { ignoreBOM: true }).decode(new TextEncoder().encode(value));
 }
@@ -52,7 +52,7 @@ function expected({ kind, value }: Step): string {
   return describe(value).replace("binary", kind);
 }
 
-/** Cuts bytes into chunks whose sizes are taken from `sizes`, again and again. */
+/** Cuts bytes into chunks; repeats the list `sizes` for the chunks' sizes. */
 function cut(bytes: Uint8Array, sizes: readonly number[]): Uint8Array[] {
   const chunks: Uint8Array[] = [];
   for (let at = 0, i = 0; at < bytes.length; i++) {
@@ -99,7 +99,7 @@ Deno.test("fuzz: messages arrive as they were sent, with any chunks, paused or n
   );
 });
 
-/** What an end that echoes returns for the steps and one Ping more: each answer in its place. */
+/** The answers of an echoing endpoint to the steps and one more Ping, in order. */
 function answersTo(steps: readonly Step[]): string[] {
   const answers: string[] = [];
   for (const it of steps) {
@@ -110,7 +110,7 @@ function answersTo(steps: readonly Step[]): string[] {
   return [...answers, "pong "];
 }
 
-Deno.test("fuzz: there and back between two ends that answer each other", () => {
+Deno.test("fuzz: an endpoint echoes each message and answers each Ping, in order", () => {
   fc.assert(
     fc.property(
       fc.array(step, { maxLength: 20 }),
@@ -162,7 +162,7 @@ function isUtf8(bytes: Uint8Array): boolean {
   }
 }
 
-/** The frames of a plan, and what is to be reported of them. */
+/** The frames of a plan, and the reports that they must cause. */
 function fragments(
   { text, payload, cuts, pings }: Plan,
   key: readonly number[] | null,
@@ -199,7 +199,7 @@ Deno.test("fuzz: messages in fragments, with Pings between, cut anywhere", () =>
 
 const LEGAL = /^(text |binary |ping |pong |close \d{4} |failure (1002|1007|1009) )/s;
 
-/** Bytes that are often headers: random ones fail at once. */
+/** Bytes that often form headers, because purely random ones fail at once. */
 const nearlyFrames = fc.array(
   fc.oneof(
     fc.uint8Array({ maxLength: 20 }),
@@ -216,7 +216,7 @@ const nearlyFrames = fc.array(
   { maxLength: 20 },
 );
 
-Deno.test("fuzz: arbitrary bytes have legal outcomes only, the same however they are cut", () => {
+Deno.test("fuzz: arbitrary bytes have only legal outcomes, the same however they are cut", () => {
   fc.assert(
     fc.property(nearlyFrames, sizes, side, fc.boolean(), (parts, chunkSizes, receiver, closing) => {
       const wire = joined(parts);
@@ -230,7 +230,7 @@ Deno.test("fuzz: arbitrary bytes have legal outcomes only, the same however they
         assert(last === -1 || last === log.length - 1, log.join("\n"));
         assertEquals(to.protocol.state === "closed", last !== -1);
         assertEquals(to.protocol.pendingInput, 0);
-        // One Pong, one Close and the Close of before.
+        // One Pong, one Close and the earlier Close.
         assert(to.protocol.output.size <= 3 * (125 + 8));
         return log;
       };

@@ -1,5 +1,5 @@
 /**
- * Random budgets, and messages that are decompressed now, in pieces, or later: what is reported is the
+ * Random budgets, and messages that are decompressed at once, in pieces, or later: the reports are the
  * same as without a budget.
  */
 
@@ -22,12 +22,12 @@ import { turn } from "../support/turns.ts";
 
 const options = { seed: testSeed(), numRuns: 400 };
 
-/** DEFLATE of sorts: the bytes backwards, behind a 0. It gives them when and as the test says. */
+/** A stand-in for DEFLATE: it reverses the bytes behind a 0, and returns them when and as the test says. */
 class Backwards implements MessageDeflate {
   readonly #plan: () => number;
   #pending: (() => void)[] = [];
 
-  /** @param plan 0: at once; 1: in pieces, within the call; 2: in pieces, later. */
+  /** @param plan Returns 0 for bytes at once, 1 for pieces within the call, 2 for pieces later. */
   constructor(plan: () => number) {
     this.#plan = plan;
   }
@@ -62,7 +62,7 @@ class Backwards implements MessageDeflate {
     this.#pending = [];
   }
 
-  /** Goes on with what arrives later. */
+  /** Delivers the pending pieces. */
   step(): void {
     this.#pending.shift()?.();
   }
@@ -119,7 +119,7 @@ function chunksOf(wire: Uint8Array, sizes: readonly number[]): Uint8Array[] {
   return chunks;
 }
 
-Deno.test("fuzz: with any budget the same is reported, in the same order, as without one", () => {
+Deno.test("fuzz: the reports and their order are the same with any budget as without one", () => {
   fc.assert(
     fc.property(
       fc.array(spec, { maxLength: 20 }),
@@ -156,7 +156,7 @@ Deno.test("fuzz: with any budget the same is reported, in the same order, as wit
   );
 });
 
-/** One turn: the decompressor gives a little, then what waits is read. */
+/** One turn: the decompressor returns a few bytes, then the protocol reads the pending input. */
 function goOn(to: Recorded, deflate: Backwards, budget: WorkBudget, left: number): void {
   deflate.step();
   budget.left = left;
@@ -171,7 +171,7 @@ const PARAMETERS = {
   clientMaxWindowBits: 15,
 };
 
-Deno.test("fuzz: with the platform's decompressor as well", async () => {
+Deno.test("fuzz: the reports are the same with the platform's decompressor", async () => {
   const size = fc.oneof(fc.nat(500), fc.nat(5000), fc.integer({ min: 900_000, max: 1_300_000 }));
   await fc.assert(
     fc.asyncProperty(
@@ -217,7 +217,7 @@ Deno.test("fuzz: with the platform's decompressor as well", async () => {
   );
 });
 
-/** Whether it is text, how long, and a sum over what it is: whole messages would fill the log. */
+/** The type, length and checksum of a message, because whole messages would fill the log. */
 function sumOf(entry: string): [boolean, number, number] {
   let sum = 0;
   for (let i = 0; i < entry.length; i++) sum = Math.imul(sum, 31) + entry.charCodeAt(i) | 0;

@@ -1,4 +1,4 @@
-/** Pings and Pongs that the user sees and sends, with npm `ws` as the peer, on either side. */
+/** Pings and Pongs that the user receives and sends, with npm `ws` as the peer, on either side. */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
 // @ts-types="../support/ws.d.ts"
@@ -18,7 +18,7 @@ import { closeServer } from "../support/loopback.ts";
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 const bytes = (content: string): Uint8Array => new TextEncoder().encode(content);
 
-/** It does not answer Pings on its own. */
+/** Options of a `ws` server that doesn't answer Pings automatically. */
 const SILENT: { port: number; host: string } = Object.assign({ port: 0, host: "127.0.0.1" }, {
   autoPong: false,
 });
@@ -53,7 +53,7 @@ function next(socket: WebSocket, event: "ping" | "pong"): Promise<string> {
   });
 }
 
-Deno.test("ping with a payload: ws gets it, and its Pong answers it and the ones before", async () => {
+Deno.test("ping with a payload: ws receives it, and its Pong answers it and all earlier Pings", async () => {
   await withWsServer({}, async (channel, socket) => {
     const got: string[] = [];
     socket.on("ping", (data: Uint8Array) => got.push(text(data)));
@@ -76,7 +76,7 @@ Deno.test("ping with a payload: ws gets it, and its Pong answers it and the ones
   });
 });
 
-Deno.test("ping with a signal: its reason, and the channel goes on", async () => {
+Deno.test("ping with a signal: it rejects with the signal's reason, and the channel stays open", async () => {
   await withWsServer({}, async (channel, socket) => {
     const controller = new AbortController();
     const pinged = next(socket, "ping");
@@ -153,7 +153,7 @@ Deno.test("autoPong: false leaves Pings to onPing, on either side", async () => 
   }
 });
 
-Deno.test("ping and pong: what they don't take, and where there are none", async () => {
+Deno.test("ping and pong throw for wrong arguments, and on transports without control frames", async () => {
   await withWsServer({}, async (channel) => {
     const long = new Uint8Array(126);
     assertThrows(() => channel.pong(long), RangeError, "125");
@@ -180,12 +180,12 @@ Deno.test("ping and pong: what they don't take, and where there are none", async
     });
     const error = await channel.ready.catch((error) => error);
     assert(error instanceof UnsupportedError, `${error}`);
-    // Node 20 has none.
+    // Node 20 has no WebSocket of its own.
     assertEquals(error.capability, hasNativeWebSocket() ? name : "WebSocket");
   }
 });
 
-Deno.test("whenReady: the reason of its signal; the attempt goes on", async () => {
+Deno.test("whenReady rejects with the reason of its signal; the attempt continues", async () => {
   const controller = new AbortController();
   const socket = new FakeWebSocket(0);
   const channel = WebSocketChannel.from(socket);
@@ -201,10 +201,10 @@ Deno.test("whenReady: the reason of its signal; the attempt goes on", async () =
   await channel.closed;
 });
 
-Deno.test("closing: fulfils when either side begins to close, or without that when all has ended", async () => {
+Deno.test("closing fulfils when either side begins to close, or when the connection is lost", async () => {
   await withWsServer({}, async (channel, socket) => {
     assert(!await settled(channel.closing));
-    // `ws` answers on its own; its earlier frames have not arrived yet.
+    // `ws` answers automatically; its earlier frames have not arrived yet.
     void channel.sink.close(1000);
     await channel.closing;
     assertEquals(channel.state, "closing");

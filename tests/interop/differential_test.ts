@@ -1,6 +1,6 @@
 /**
- * The same legal streams through npm `ws` and through this package, in both roles: the same messages
- * and the same close codes must come out.
+ * The same legal streams are sent through npm `ws` and this package, in both roles: the same messages
+ * and the same close codes must arrive.
  */
 
 import type { AddressInfo } from "node:net";
@@ -17,7 +17,7 @@ import { withServer } from "../support/own_server.ts";
 import { type Random, seededRandom } from "../support/random.ts";
 import { closeServer } from "../support/loopback.ts";
 
-/** What `ws` calls the parameters of compression, and what this package does. */
+/** The compression parameters, as options of `ws` and of this package. */
 interface Settings {
   readonly name: string;
   readonly ws: boolean | object;
@@ -108,13 +108,13 @@ async function withOwnClient(
   }
 }
 
-/** Sizes at which something changes, and any other. */
+/** Sizes at which the frame header or the buffers change, and some others. */
 const SIZES = [0, 1, 2, 31, 48, 125, 126, 127, 1024, 16_384, 65_535, 65_536, 131_072];
 
 function content(random: Random): Content {
   const size = random.chance(0.7) ? random.pick(SIZES) : random.integer(0, 300 * 1024);
   if (random.chance()) {
-    // Of a few different bytes, so that there is something to compress.
+    // Only a few different bytes, so that the content is compressible.
     const few = random.bytes(16);
     return Uint8Array.from(
       { length: size },
@@ -192,7 +192,7 @@ async function compare({ channel, socket }: Ends, random: Random): Promise<void>
     assert(same(seenByUs[i], fromWs[i] ?? ""), `message ${i} of ws, ${seed}`);
     assert(same(seenByWs[i], fromUs[i] ?? ""), `message ${i} of ours, ${seed}`);
   }
-  // A Pong follows earlier frames, so the last one shows that all have arrived.
+  // A Pong follows earlier frames, so the last Pong shows that all of them have arrived.
   const last = new Promise<void>((resolve) => {
     socket.on("pong", (data) => `${data}` === "last" && resolve());
   });

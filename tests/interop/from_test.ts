@@ -1,4 +1,4 @@
-/** `WebSocketChannel.from` over real sockets that aren't the global client's. */
+/** `WebSocketChannel.from` over real sockets other than those of the global `WebSocket`. */
 
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { createServer, type Server } from "node:http";
@@ -62,7 +62,7 @@ Deno.test("from over npm ws: text, binary and a large message, a subprotocol, a 
   });
 });
 
-Deno.test("from over npm ws: it sends goingAway, which a browser's socket may not", async () => {
+Deno.test("from over npm ws: the channel sends goingAway, which a browser's socket can't", async () => {
   await withRecipe("echo", {}, async (server) => {
     const channel = WebSocketChannel.from(wsClient(server.url));
     await channel.ready;
@@ -82,7 +82,7 @@ Deno.test("from over npm ws: a refusal is a ConnectError with its status", async
   });
 });
 
-Deno.test("from over npm ws: closing while connecting gives up", async () => {
+Deno.test("from over npm ws: closing while connecting ends the attempt", async () => {
   await withRecipe("slow-upgrade", {}, async (server) => {
     const channel = WebSocketChannel.from(wsClient(server.url));
     await server.next("request");
@@ -92,7 +92,7 @@ Deno.test("from over npm ws: closing while connecting gives up", async () => {
   });
 });
 
-Deno.test("from over npm ws: a lost connection is 1006", async () => {
+Deno.test("from over npm ws: the channel reports a lost connection as 1006", async () => {
   await withRecipe("destroy", { wait: "data" }, async ({ url }) => {
     const channel = WebSocketChannel.from(wsClient(url));
     channel.sink.add("now");
@@ -105,13 +105,13 @@ Deno.test("from over npm ws: a lost connection is 1006", async () => {
   });
 });
 
-Deno.test("from over npm ws: its terminate ends the connection to a peer that never answers", async () => {
+Deno.test("from over npm ws: terminate ends the connection to a peer that never answers", async () => {
   await withRecipe("never-close", {}, async (server) => {
     const channel = WebSocketChannel.from(wsClient(server.url), { closeTimeout: 20 });
     await channel.ready;
     await channel.sink.close(1000);
     assertEquals((await channel.closed).initiator, "timeout");
-    // This server never ends TCP first: the client did.
+    // This server never ends TCP first, so the client has ended it.
     await server.next("end");
   });
 });
@@ -120,7 +120,7 @@ Deno.test("from over npm ws: its terminate ends the connection to a peer that ne
 
 interface Acceptor {
   readonly url: string;
-  /** The next connection's socket, at once: still in the turn it came in. */
+  /** The next connection's channel, created in the turn in which the connection arrived. */
   readonly accepted: Promise<WebSocketChannel>;
   close(): Promise<void>;
 }
@@ -143,7 +143,7 @@ async function acceptor(): Promise<Acceptor> {
   };
 }
 
-Deno.test("from C63 over npm ws's server-side socket: it talks with a client's channel, both ways", async () => {
+Deno.test("from C63 over npm ws's server-side socket: it exchanges messages with a client's channel, both ways", async () => {
   const server = await acceptor();
   const client = WebSocketChannel.from(wsClient(server.url));
   const theirs = await server.accepted;
@@ -163,7 +163,7 @@ Deno.test("from C63 over npm ws's server-side socket: it talks with a client's c
   await server.close();
 });
 
-// Deno's own, on the server's side.
+// Deno's own socket, on the server's side.
 
 const hasUpgrade = typeof globalThis.Deno?.upgradeWebSocket === "function";
 
@@ -203,7 +203,7 @@ Deno.test("from over Deno.upgradeWebSocket's socket: a real exchange, closed by 
   }
 });
 
-Deno.test("from over Deno.upgradeWebSocket's socket: a client that is lost is reported as 1006", {
+Deno.test("from over Deno.upgradeWebSocket's socket: the channel reports a lost client as 1006", {
   ignore: !hasUpgrade,
 }, async () => {
   const { promise, resolve: accepted } = deferred<WebSocketChannel>();

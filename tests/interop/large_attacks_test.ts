@@ -1,4 +1,4 @@
-/** Raw peers that send a message in parts in the worst of ways, over real sockets. */
+/** Attacks by raw peers that send a message in parts, over real sockets. */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { deflateRawSync } from "node:zlib";
@@ -14,7 +14,7 @@ import { upgraded, withServer } from "../server/support.ts";
 
 const { text, binary, continuation, close, ping, pong } = opcodes;
 
-/** The close code of the last frame, a server's: its payload has no reason, or one that ends it. */
+/** The close code of a server's last frame, whose payload may have a reason behind the code. */
 function closeCode(client: RawClient): number {
   const { body } = client;
   for (let at = 0; at + 1 < body.length;) {
@@ -70,7 +70,7 @@ function many(frame: Uint8Array, count: number): Uint8Array {
   return joined(Array.from({ length: count }, () => frame));
 }
 
-Deno.test("large attack: empty fragments, and fragments of one byte, are bounded and counted right", async () => {
+Deno.test("large attack: empty fragments, and fragments of one byte, use bounded memory and are counted correctly", async () => {
   await attacked(async ({ client, message }) => {
     client.send(binary, "x", false);
     const first = await message();
@@ -86,7 +86,7 @@ Deno.test("large attack: empty fragments, and fragments of one byte, are bounded
   });
 });
 
-Deno.test("large attack: text that stops being UTF-8 at its end, behind parts that were delivered", async () => {
+Deno.test("large attack: text with invalid UTF-8 at its end, behind delivered parts", async () => {
   await attacked(async ({ client, channel, message }) => {
     client.send(text, "a".repeat(10_000_000), false);
     const it = await message();
@@ -118,7 +118,7 @@ Deno.test("large attack: a bomb of 1 GB ends at maxMessageSize", async () => {
   );
 });
 
-Deno.test("large attack: a Close in the middle is answered with its code, and the message isn't whole", async () => {
+Deno.test("large attack: a Close in the middle is answered with its code, and reading the message fails", async () => {
   await attacked(async ({ client, channel, message }) => {
     client.send(binary, "begun", false);
     const it = await message();
@@ -130,7 +130,7 @@ Deno.test("large attack: a Close in the middle is answered with its code, and th
   });
 });
 
-Deno.test("large attack: Pings in the middle are answered, also while nothing reads the message", async () => {
+Deno.test("large attack: Pings in the middle are answered, also while the message has no reader", async () => {
   await attacked(async ({ client, channel, message }) => {
     client.send(binary, "begun", false);
     const it = await message();
@@ -143,7 +143,7 @@ Deno.test("large attack: Pings in the middle are answered, also while nothing re
   });
 });
 
-Deno.test("large attack: another message, or a text's continuation without a begin, is 1002", async () => {
+Deno.test("large attack: another message, or a continuation without a first frame, causes 1002", async () => {
   await attacked(async ({ client, message, channel }) => {
     client.send(binary, "begun", false);
     const it = await message();
@@ -154,7 +154,7 @@ Deno.test("large attack: another message, or a text's continuation without a beg
   });
 });
 
-Deno.test("large messages: cancelled before any content, twice, and when done", async () => {
+Deno.test("large messages: a reader cancels before any content, twice, and after the end", async () => {
   await attacked(async ({ client, message }) => {
     client.send(binary, "x", false);
     const it = await message();
@@ -168,13 +168,13 @@ Deno.test("large messages: cancelled before any content, twice, and when done", 
     const next = await message();
     assertEquals(await sizeOf(next), 4);
     next.cancel();
-    // One reader in its life.
+    // A message allows only one reader.
     assertThrows(() => next.readable.listen(() => {}), DOMException, "reader");
     assertThrows(() => next.readable[Symbol.asyncIterator](), DOMException);
   });
 });
 
-Deno.test("large messages: sources that are locked, used twice, throw at once, or give nothing, do no other harm", async () => {
+Deno.test("large messages: sources that are locked, used twice, throw at once, or are empty, have no other effect", async () => {
   await attacked(async ({ client, channel }) => {
     const { sink } = channel;
     const locked = new ReadableStream<string>();
@@ -191,7 +191,7 @@ Deno.test("large messages: sources that are locked, used twice, throw at once, o
     assertThrows(() => sink.addMessage(twice, { kind: "text" }), TypeError);
     const empty = sink.addMessage(["", "", ""], { kind: "text" });
     const surrogates = sink.addMessage(["\ud83c", "", "\udfa8\ud83c", "x"], { kind: "text" });
-    // Messages that are added meanwhile wait in their order.
+    // Messages added meanwhile are queued in order.
     sink.add("behind");
     await Promise.all([first, empty, surrogates, sink.flush()]);
     assertEquals(channel.state, "open");
@@ -208,7 +208,7 @@ Deno.test("large messages: sources that are locked, used twice, throw at once, o
 Deno.test("large messages: an endless source of empty chunks leaves the event loop free, and can be cancelled", async () => {
   await attacked(async ({ channel }) => {
     for (const value of ["", new Uint8Array()]) {
-      // Without a `return`.
+      // An iterator without `return`.
       const endless = { [Symbol.iterator]: () => ({ next: () => ({ done: false, value }) }) };
       const control = new AbortController();
       const { signal } = control;
@@ -220,7 +220,7 @@ Deno.test("large messages: an endless source of empty chunks leaves the event lo
   });
 });
 
-Deno.test("large messages: a server that drains during an endless one closes within drainTimeout", async () => {
+Deno.test("large messages: a server that drains during an endless message closes within drainTimeout", async () => {
   await attacked(async ({ client, channel }) => {
     let cancelled = 0;
     const source = new ReadableStream<string>({
@@ -238,7 +238,7 @@ Deno.test("large messages: a server that drains during an endless one closes wit
   });
 });
 
-/** The small frames of a server, one behind the other. */
+/** The small frames of a server, one after the other. */
 function frames(client: RawClient): Uint8Array[] {
   const { body } = client;
   const found: Uint8Array[] = [];

@@ -1,6 +1,6 @@
 // Deno only: it starts a browser
 
-/** Chromium's own WebSocket with messages of 64 MiB: one that a server sends in parts, and one that it reads so. */
+/** Chromium's own WebSocket with messages of 64 MiB: the server sends one in parts, and reads one in parts. */
 
 import { assertEquals } from "@std/assert";
 import type { IncomingMessage, Message, MessageInput } from "../../mod.ts";
@@ -12,7 +12,7 @@ import { leftOut } from "../support/needs.ts";
 const PART = 0x1_0000;
 const PARTS = 1024;
 
-/** What the page does: it counts what it gets, and sends as much back. */
+/** The page's program: it counts the received bytes, and sends as many back. */
 const PAGE = `(url, kind) => new Promise((resolve, reject) => {
   const socket = new WebSocket(url);
   socket.binaryType = "arraybuffer";

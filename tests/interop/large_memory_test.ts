@@ -1,6 +1,6 @@
 // Not in browsers: it serves
 /**
- * One message that is far larger than what both ends may hold of it: there and back through both, in one process, beside
+ * One message, far larger than the memory that both ends may use for it, is sent and echoed in one process, compared with
  * a bare copy of the same bytes. `LARGE_BYTES` has its size, `LARGE_COMPRESSED_BYTES` that of the compressed one.
  */
 
@@ -24,7 +24,7 @@ const SIZE = Number(process.env["LARGE_BYTES"] ?? 64 * MIB);
 const COMPRESSED_SIZE = Number(process.env["LARGE_COMPRESSED_BYTES"] ?? 8 * MIB);
 /** How much each end may keep, in bytes. Bun releases buffers late. */
 const KEPT = "Bun" in globalThis ? 3 * MIB : MIB;
-/** How much more than the bare copy the process may have at its peak, in bytes: garbage that is not collected yet. */
+/** How much more memory than the bare copy the process may use at its peak, in bytes, for garbage not collected yet. */
 const GARBAGE = Math.min(256 * MIB, 2 * SIZE);
 /** How often the memory is measured. */
 const SAMPLES = 2;
@@ -48,11 +48,11 @@ async function settled(): Promise<number> {
   return least;
 }
 
-/** The bytes to send, and a count of those that come back; it pauses sending while the memory is measured. */
+/** The bytes to send, and a count of the echoed bytes; it pauses sending while it measures the memory. */
 class Copy {
   readonly size: number;
   received = 0;
-  /** The process' memory at its peak, and what objects and buffers took at most while nothing moved. */
+  /** The process's peak memory, and the peak of objects and buffers while sending was paused. */
   peak = 0;
   used = 0;
   #next: number;
@@ -78,7 +78,7 @@ class Copy {
     return true;
   }
 
-  /** Measures the memory; the caller reads nothing meanwhile. */
+  /** Measures the memory; the caller must read nothing meanwhile. */
   async look(): Promise<void> {
     this.peak = Math.max(this.peak, process.memoryUsage().rss);
     const held = this.#held = deferred();
@@ -126,7 +126,7 @@ async function streamed(copy: Copy, compression: boolean): Promise<void> {
   assert(typeof value === "object" && "readable" in value);
   let at = 0;
   for await (const part of value.readable) {
-    // Some of it: to compare each byte takes longer than to send it.
+    // Only a sample: comparing each byte takes longer than sending it.
     assertEquals(part[0], CHUNK[at % CHUNK.length]);
     at += part.length;
     if (copy.isDue(part.length)) await copy.look();
@@ -138,13 +138,13 @@ async function streamed(copy: Copy, compression: boolean): Promise<void> {
   await server.close();
 }
 
-/** What a copy takes beyond what is there anyway. */
+/** The memory that a copy uses beyond what the process used before. */
 async function measure(
   name: string,
   size: number,
   body: (copy: Copy) => Promise<void>,
 ): Promise<{ peak: number; kept: number }> {
-  // Code is compiled, and buffers are pooled, once.
+  // A first run compiles the code and fills the buffer pools.
   await body(new Copy(Math.min(size, 16 * MIB)));
   const before = await settled();
   const copy = new Copy(size);
@@ -159,7 +159,7 @@ async function measure(
 for (const compression of [false, true]) {
   const size = compression ? COMPRESSED_SIZE : SIZE;
   const how = compression ? "compressed" : "uncompressed";
-  Deno.test(`large messages: ${size / MIB} MiB there and back, ${how}, keep at most ${KEPT / MIB} MiB an end beyond a bare copy`, async () => {
+  Deno.test(`large messages: ${size / MIB} MiB echoed, ${how}, keep at most ${KEPT / MIB} MiB per end beyond a bare copy`, async () => {
     const floor = await measure("node:net", size, bare);
     const ours = await measure(`ours, ${how}`, size, (copy) => streamed(copy, compression));
     assert(ours.kept < 2 * KEPT + Math.max(0, floor.kept), `${ours.kept} bytes`);

@@ -1,4 +1,4 @@
-/** Messages as streams over real sockets, with the implementations of others at the other end. */
+/** Messages as streams over real sockets, with peers of other projects. */
 
 import { assert, assertEquals } from "@std/assert";
 // @ts-types="../support/ws.d.ts"
@@ -39,7 +39,7 @@ for (const compression of [false, true]) {
     Deno.test(`large messages to npm ws and back, ${name}`, async () => {
       const server = new WsServer({ port: 0, host: "127.0.0.1", perMessageDeflate: compression });
       server.on("connection", (socket) => {
-        // In two fragments that cut a code point.
+        // Two fragments, cut inside a code point.
         socket.on("message", (data, isBinary) => {
           const half = data.length - 2;
           socket.send(data.subarray(0, half), { binary: isBinary, fin: false });
@@ -94,7 +94,7 @@ for (const compression of [false, true]) {
 /** A client of another implementation, with the interface of `WebSocket`. */
 interface Peer {
   readonly name: string;
-  /** Why it isn't available; empty where it is. */
+  /** Why the client isn't available; empty if it is. */
   readonly missing: string;
   connect(url: string): { socket: WebSocketLike; end(): Promise<void>; fragments?: Fragmented };
 }
@@ -166,7 +166,7 @@ for (const { name, missing: reason, connect } of PEERS) {
   });
 }
 
-Deno.test("large messages: a rate counts each as one message, and bytes as they are on the wire", async () => {
+Deno.test("large messages: a rate limit counts each as one message, and its bytes as they are on the wire", async () => {
   for (
     const rateLimit of [
       { messages: 2, per: 60_000, action: "close" },
@@ -192,8 +192,8 @@ Deno.test("large messages: a rate counts each as one message, and bytes as they 
   }
 });
 
-Deno.test("large messages: a peer that resets while a slow reader has unread parts", async () => {
-  // 40,000 bytes of 50,000.
+Deno.test("large messages: a peer resets the connection while a slow reader has unread parts", async () => {
+  // The peer sends 40,000 bytes of 50,000.
   const frames = `827f000000000000c350${"61".repeat(40_000)}`;
   const server = await startRecipe("raw", { frames, then: "reset", wait: "data" });
   const channel = await WebSocketChannel.open(server.url, {
@@ -205,7 +205,7 @@ Deno.test("large messages: a peer that resets while a slow reader has unread par
   const { value } = await channel.stream.next();
   assert(typeof value === "object" && "readable" in value);
   const { readable, done } = value as IncomingMessage;
-  // Nothing is read of it while it has no room; the end comes behind what there is.
+  // The channel reads nothing while the message has no room; the end follows the queued parts.
   const parts = readable[Symbol.asyncIterator]();
   const first = await parts.next();
   assert(first.done !== true);

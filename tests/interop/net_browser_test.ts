@@ -1,12 +1,12 @@
 // Deno only: it bundles, and hides what servers have
 
-/** A bundle for browsers: it imports no builtin, and connects with the global WebSocket. */
+/** A bundle for browsers imports no builtin, and connects with the global WebSocket. */
 
 import { assertEquals } from "@std/assert";
 import { esbuild, OUT, succeed } from "../../tasks/tools.ts";
 import { startRecipe } from "../support/recipes.ts";
 
-Deno.test("the bundle for browsers has no specifier of a builtin, and connects natively", async () => {
+Deno.test("the bundle for browsers has no specifier of a builtin, and connects with the global WebSocket", async () => {
   const output = new URL("browser/mod.js", OUT);
   await succeed([
     ...await esbuild(),
@@ -21,7 +21,7 @@ Deno.test("the bundle for browsers has no specifier of a builtin, and connects n
   const text = await Deno.readTextFile(output);
   assertEquals(text.match(/["'`]node:|\brequire\(|\bimport\s*\(|^import\b/gm), null);
   const echo = await startRecipe("echo");
-  // As a page: with WebSocket, without Deno, process or anything else of a server's.
+  // Like a page: with WebSocket, without Deno, process or other server globals.
   const page = `
     const { WebSocketChannel } = await import(${JSON.stringify(output.href)});
     const { log } = console;
@@ -49,7 +49,7 @@ Deno.test("the bundle for browsers has no specifier of a builtin, and connects n
   ]);
 });
 
-Deno.test("a bundler that splits leaves what dials out of the page; dialling loads it", async () => {
+Deno.test("a bundler with code splitting leaves our own transport out of the page; connect loads it", async () => {
   const folder = new URL("browser/split/", OUT);
   await Deno.remove(folder, { recursive: true }).catch(() => {});
   await succeed([
@@ -73,7 +73,7 @@ Deno.test("a bundler that splits leaves what dials out of the page; dialling loa
   const dialling = [...chunks].filter(([, text]) => text.includes("`CONNECT $"));
   assertEquals(dialling.length, 1);
   const [[name] = [""]] = dialling;
-  // Nothing imports it but by `import()`, which only `connect` calls.
+  // Only `connect` imports the dialer, with `import()`.
   assertEquals(name.startsWith("dialer"), true, name);
   for (const text of chunks.values()) {
     assertEquals(text.includes(`from"./${name}"`) || text.includes(`import"./${name}"`), false);

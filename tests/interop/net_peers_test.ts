@@ -1,6 +1,6 @@
 /**
- * Our client and servers of other projects, each in a process of its own: Deno's, Bun's, Python's
- * websockets; and through proxies: nginx, tinyproxy. A test whose program isn't installed is left
+ * Our client with servers of other projects, each in a process of its own: Deno's, Bun's, Python's
+ * websockets; and through the proxies nginx and tinyproxy. A test whose program isn't installed is left
  * out, and the test's name says so.
  */
 
@@ -19,9 +19,9 @@ import { leftOut } from "../support/needs.ts";
 interface PeerServer {
   readonly name: string;
   readonly command: readonly string[] | null;
-  /** What must be installed. */
+  /** The program that must be installed. */
   readonly needs: string;
-  /** It agrees to compress. */
+  /** Whether the server agrees to compression. */
   readonly compresses: boolean;
 }
 
@@ -62,7 +62,7 @@ function test(name: string, needs: string, isThere: boolean, body: () => Promise
   Deno.test({ name: `interop ${name}${reason}`, ignore: !isThere, fn: body });
 }
 
-/** Messages of every kind of length, there and back; then a ping. */
+/** Echoes messages with every kind of length; then pings. */
 async function exchange(url: string, options: ConnectOptions = {}): Promise<NetWebSocketChannel> {
   const channel = NetWebSocketChannel.connect(url, options);
   await channel.ready;
@@ -114,7 +114,7 @@ for (const peer of peers) {
   );
 
   test(
-    `${name}: compression, asked for and left out`,
+    `${name}: compression, offered and not offered`,
     needs,
     command !== null,
     () =>

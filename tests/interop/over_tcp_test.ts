@@ -1,4 +1,4 @@
-/** `WebSocketChannel.over` a TCP connection whose opening handshake the test writes itself, beside npm `ws`. */
+/** `WebSocketChannel.over` a TCP connection with npm `ws` as the peer; the test writes the opening handshake itself. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Buffer } from "node:buffer";
@@ -10,7 +10,7 @@ import { WebSocket, WebSocketServer } from "ws";
 import { type Message, WebSocketChannel } from "../../mod.ts";
 import { closeServer, listen } from "../support/loopback.ts";
 
-/** A channel over a socket, of which `early` has been read. */
+/** A channel over a socket; `early` holds the bytes already read. */
 function over(socket: Duplex, early: Uint8Array, side: "client" | "server"): WebSocketChannel {
   const readable = new ReadableStream<Uint8Array>({
     start(controller) {
@@ -29,7 +29,7 @@ function over(socket: Duplex, early: Uint8Array, side: "client" | "server"): Web
   return WebSocketChannel.over({ readable, writable }, { side });
 }
 
-/** All messages of a channel, each given to `onMessage` as it comes. */
+/** All messages of a channel; calls `onMessage` for each one when it arrives. */
 async function all(
   channel: WebSocketChannel,
   onMessage: (message: Message) => void,
@@ -44,7 +44,7 @@ async function all(
 
 const KEY = "x3JJHMbDL1EzLkh9GBhXDw==";
 
-Deno.test("over C73 TCP, side client, behind a handshake by hand", async () => {
+Deno.test("over C73 TCP, side client, after a handshake that the test writes", async () => {
   const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
   await new Promise<void>((resolve) => server.on("listening", resolve));
   server.on("connection", (socket) => {
@@ -89,7 +89,7 @@ Deno.test("over C73 TCP, side client, behind a handshake by hand", async () => {
   await closeServer(server);
 });
 
-Deno.test("over C74 TCP, side server, behind an answer by hand", async () => {
+Deno.test("over C74 TCP, side server, after an answer that the test writes", async () => {
   const server = createServer();
   const seen = new Promise<Message[]>((resolve) => {
     server.on("upgrade", (request, socket, head) => {

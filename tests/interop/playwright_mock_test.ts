@@ -1,6 +1,6 @@
 // Deno only: it bundles, and starts a browser
 
-/** The WebSocket that Playwright's `routeWebSocket` puts into a page in place of the browser's. */
+/** Playwright's `routeWebSocket` replaces the browser's WebSocket in a page by its own. */
 
 import { assertEquals } from "@std/assert";
 import { findChromium, launch } from "../../tasks/test_browser.ts";
@@ -10,7 +10,7 @@ import { leftOut } from "../support/needs.ts";
 const chromium = await findChromium();
 const reason = leftOut("Chromium", chromium !== null);
 
-/** What a program in the page does, with the bundle as `channels`. */
+/** The page's program, with the bundle as `channels`. */
 const PROGRAM = `(async () => {
   const channel = channels.WebSocketChannel.connect("ws://no-such-host.invalid/chat");
   channel.sink.add("hello");
@@ -21,7 +21,8 @@ const PROGRAM = `(async () => {
 })()`;
 
 Deno.test({
-  name: `interop: in a page, Playwright's mock gets the connection instead of the host${reason}`,
+  name:
+    `interop: in a page, the channel connects to Playwright's mock instead of the host${reason}`,
   ignore: chromium === null,
   fn: async () => {
     const output = new URL("browser/playwright.js", OUT);

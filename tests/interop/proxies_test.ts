@@ -14,7 +14,7 @@ import { leftOut } from "../support/needs.ts";
 
 const squid = findCommand([["squid"], ["/usr/sbin/squid"]], ["-v"]);
 const dante = findCommand([["danted"], ["/usr/sbin/danted"]], ["-v"]);
-// It has no option that succeeds and ends.
+// microsocks has no option that prints something and exits with 0.
 const microsocks = findCommand([["which"]], ["microsocks"]) === null ? null : ["microsocks"];
 
 function test(name: string, program: readonly string[] | null, fn: () => Promise<void>): void {
@@ -22,7 +22,7 @@ function test(name: string, program: readonly string[] | null, fn: () => Promise
   Deno.test({ name: `interop ${name}${reason}`, ignore: program === null, fn });
 }
 
-/** An echo server, plain and with TLS, and the options that reach the latter. */
+/** An echo server, plain and with TLS, and the options to connect with TLS. */
 interface Target {
   readonly plain: string;
   readonly secure: string;
@@ -73,13 +73,13 @@ const LOGIN = "#!/bin/sh\nwhile read -r line; do\n" +
   '  if [ "$line" = "user secret" ]; then echo OK; else echo ERR; fi\ndone\n';
 
 test(
-  "squid: a CONNECT tunnel with credentials, and what it says when it refuses",
+  "squid: a CONNECT tunnel with credentials, and the error when squid refuses",
   squid,
   async () => {
     await withTarget(async ({ plain, secure, options, port: target }) => {
       const ports = [target, Number(new URL(secure).port), 1];
       await withProgram((folder, port) => {
-        // It may change to another user, who needs access to the folder.
+        // squid may change to another user, who needs access to the folder.
         chmodSync(folder, 0o777);
         writeFileSync(`${folder}/squid.conf`, squidConfig(folder, port, ports));
         writeFileSync(`${folder}/login.sh`, LOGIN, { mode: 0o755 });
@@ -150,7 +150,7 @@ test("dante: SOCKS5, by name and by address", dante, async () => {
         const proxy = `${scheme}://127.0.0.1:${port}`;
         await assertReaches(plain, { proxy });
         await assertReaches(secure, { ...options, proxy });
-        // It also accepts a client without a login.
+        // dante also accepts a client without a login.
         await assertReaches(plain, { proxy: proxy.replace("//", "//user:secret@") });
         const refused = await connectFailure("ws://127.0.0.1:1", { proxy });
         assertEquals([refused.phase, refused.retryable], ["proxy", true]);

@@ -1,4 +1,4 @@
-/** DNS rebinding in a real browser: Chromium is configured so that a foreign name leads to this machine. */
+/** DNS rebinding in a real browser: Chromium is configured to resolve a foreign name to this machine. */
 
 import { assertEquals } from "@std/assert";
 import { retry } from "@std/async";
@@ -13,14 +13,14 @@ import { leftOut } from "../support/needs.ts";
 const chromium = findCommand([["chromium"], ["chromium-browser"], ["google-chrome"]]);
 const reason = leftOut("Chromium", chromium !== null);
 
-/** Connects to where the page itself is from, and reports by another request. */
+/** A page that connects to its own host, and reports the result with another request. */
 const PAGE = `<script>
   const socket = new WebSocket("ws://" + location.host + "/socket");
   socket.onopen = () => fetch("/open");
   socket.onerror = () => fetch("/refused");
 </script>`;
 
-/** What becomes of a page that loopback serves as evil.example. */
+/** The result of the page when a loopback server serves it as evil.example. */
 async function outcome(options: BindOptions): Promise<string> {
   const folder = mkdtempSync(`${tmpdir()}/rebinding-`);
   const { promise: reported, resolve: report } = deferred<string>();
@@ -47,7 +47,7 @@ async function outcome(options: BindOptions): Promise<string> {
       }
     });
   } finally {
-    // Its helpers may still write for a moment.
+    // Chromium's helper processes may still write for a moment.
     const remove = (): void => rmSync(folder, { recursive: true, force: true });
     await retry(remove, { maxAttempts: 50, minTimeout: 100, multiplier: 1, jitter: 0 });
   }
@@ -55,7 +55,8 @@ async function outcome(options: BindOptions): Promise<string> {
 }
 
 Deno.test({
-  name: `interop, attack 52: a page that Chromium was led to by DNS rebinding is refused${reason}`,
+  name:
+    `interop, attack 52: the server refuses a page that Chromium loaded through DNS rebinding${reason}`,
   ignore: chromium === null,
   fn: async () => {
     assertEquals(await outcome({}), "/refused");

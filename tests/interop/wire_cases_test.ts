@@ -1,5 +1,5 @@
 /**
- * What a public test suite for RFC 6455 asks of an echoing server, the most telling of it, over TCP:
+ * The most important cases of a public test suite for RFC 6455 against an echoing server, over TCP:
  * fragmentation, reserved bits and opcodes, closing, and text that fails at its first bad byte.
  */
 
@@ -32,14 +32,14 @@ function described(bytes: Uint8Array): string[] {
   };
   return framesIn(bytes).map(({ opcode, payload }) => {
     const code = opcode === 8 && payload.length > 1 ? `${closeCodeIn(payload)}` : "";
-    // A failure's phrase is this package's own affair.
+    // Each implementation chooses its own reason for a failure, so it isn't compared.
     const failure = ["1002", "1007", "1009"].includes(code);
     const words = failure ? "" : new TextDecoder().decode(payload.subarray(opcode === 8 ? 2 : 0));
     return [names[opcode], code, words].filter((it) => it !== "").join(" ");
   });
 }
 
-/** Sends bytes to an echoing server, in pieces, and gives what arrives until it ends the connection. */
+/** Sends bytes to an echoing server, in pieces, and returns the bytes that it sends until it ends the connection. */
 async function exchange(url: string, wire: Uint8Array, pieces: number): Promise<string[]> {
   const client = new RawClient(url);
   client.request();
@@ -182,14 +182,14 @@ for (const [name, pieces] of chops) {
   });
 }
 
-/** The bytes of `κόσμε`, an overlong or impossible sequence behind it, and more text. */
+/** The bytes of `κόσμε`, then an overlong or impossible sequence, then more text. */
 const BROKEN = fromHex("cebae1bdb9cf83cebcceb5" + "f4908080" + "656469746564");
 
-Deno.test("text fails at its first bad byte, in the middle of a frame whose rest never comes", async () => {
+Deno.test("text fails at its first bad byte, in the middle of a frame whose rest never arrives", async () => {
   await withServer(echo, {}, async (server) => {
     const whole = masked({ opcode: 1, payload: BROKEN });
     const header = whole.length - BROKEN.length;
-    // F4 can be the beginning of something, F4 90 can't.
+    // F4 can begin a code point, F4 90 can't.
     for (const [sent, fails] of [[header + 12, false], [header + 13, true]] as const) {
       const client = new RawClient(server.url);
       client.request();
@@ -200,7 +200,7 @@ Deno.test("text fails at its first bad byte, in the middle of a frame whose rest
         assertEquals(described(new Uint8Array(client.body)), [NO_TEXT]);
       } else {
         const channel = server.channels.at(-1);
-        // The answer to a Ping of the server's would stand inside the frame: so ask for bytes only.
+        // The server can't be pinged here, because the Ping would be read as part of the unfinished frame.
         assertEquals(channel?.state, "open");
       }
       await client.destroy();

@@ -1,4 +1,4 @@
-// An echo server of Deno's own. The text "close" makes it close: 3001 "you asked me to".
+// An echo server with Deno's own WebSocket. The text "close" makes it close with 3001 "you asked me to".
 Deno.serve({
   hostname: "127.0.0.1",
   port: 0,

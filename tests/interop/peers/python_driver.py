@@ -54,7 +54,7 @@ class Client:
             kind, value = await self.outbox.get()
             try:
                 if kind == "close":
-                    # It waits for messages to be read; the loop above reads them.
+                    # This waits until messages are read; the loop above reads them.
                     asyncio.ensure_future(self.socket.close(*value))
                 else:
                     await self.socket.send(value)
@@ -81,13 +81,13 @@ def obey(command):
             command["compression"],
         )
     elif what == "text":
-        # A lone surrogate can't be sent: JavaScript's TextEncoder makes it U+FFFD, and so does this.
+        # A lone surrogate can't be sent: this replaces it by U+FFFD, like JavaScript's TextEncoder.
         text = command["text"].encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         clients[number].outbox.put_nowait(("message", text))
     elif what == "binary":
         clients[number].outbox.put_nowait(("message", bytes.fromhex(command["hex"])))
     elif what == "fragments":
-        # A list is one message, each part of it a fragment.
+        # A list is sent as one message, with a fragment for each part.
         clients[number].outbox.put_nowait(("message", [bytes.fromhex(it) for it in command["hexes"]]))
     elif what == "close":
         clients[number].outbox.put_nowait(("close", (command["code"], command["reason"])))
