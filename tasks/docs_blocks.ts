@@ -68,7 +68,7 @@ export function missingOutput(code: string, printed: string): string | null {
 }
 
 /**
- * Runs them all.
+ * Runs all tests.
  *
  * @param project The folder that the package is installed in.
  * @throws {Error} When one fails.

@@ -9,15 +9,15 @@ const ID = "(?:[CGSW]|attack )[1-9]\\d{0,2}";
 /** A line of the catalogue. */
 interface Line {
   readonly id: string;
-  /** Ids that mean the same, whose tests are this one's. */
+  /** Ids of the same behaviour, whose tests also cover this one. */
   readonly testedAs: readonly string[];
-  /** Why there is no test; empty where there should be one. */
+  /** Why there is no test; empty if there must be one. */
   readonly reason: string;
   /** Whether its outcome differs from Dart's on purpose. */
   readonly isChanged: boolean;
 }
 
-/** The ids in a text, but for parts of words and of escapes. */
+/** The ids in a text, without parts of words and escapes. */
 function idsIn(text: string): string[] {
   return [...text.matchAll(new RegExp(`(?<![\\w%-])${ID}(?!\\w)`, "g"))].map(([id]) => id);
 }
@@ -34,7 +34,7 @@ function parseLines(catalogue: string): Line[] {
   return lines;
 }
 
-/** Strings and templates that hold ids: what tests are called, and lists of tests that are left out. */
+/** Strings and templates that contain ids: names of tests, and lists of tests that are left out. */
 function* namesOf({ path, code }: Source): Generator<string> {
   if (/\bleft_out\.ts$|^tests\/behaviours_test\.ts$/.test(path)) return;
   for (const [text] of code.matchAll(/"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\.)*`/g)) {
@@ -43,7 +43,7 @@ function* namesOf({ path, code }: Source): Generator<string> {
   }
 }
 
-/** Whether the ids stand together, at the beginning or behind the name of the subject. */
+/** Whether the ids are next to each other, at the beginning or after the name of the subject. */
 function isWellNamed(name: string): boolean {
   const start = name.search(new RegExp(`(?<![\\w-])${ID}(?!\\w)`));
   const run = new RegExp(`^(?:${ID}(?: \\(changed\\))?[ :,]*)+`).exec(name.slice(start));
@@ -62,7 +62,7 @@ Deno.test("behaviours: each id in a test's name has a line", () => {
   assertEquals([...named].filter((id) => !known.has(id)), []);
 });
 
-Deno.test("behaviours: each line has a test that names it, or says why not", () => {
+Deno.test("behaviours: each line has a test that names it, or gives the reason", () => {
   const faults = lines.flatMap(({ id, testedAs, reason }) => {
     const isExcused = testedAs.length > 0 || reason !== "";
     if (named.has(id)) return isExcused ? [`${id}: a test names it, it needs no excuse`] : [];
@@ -72,7 +72,7 @@ Deno.test("behaviours: each line has a test that names it, or says why not", () 
   assertEquals(faults, []);
 });
 
-Deno.test("behaviours: each id has one line, and no number is left out", () => {
+Deno.test("behaviours: each id has one line, and the numbers have no gap", () => {
   // The formatter breaks a line that is longer than 100 columns.
   assertEquals(catalogue.match(/^ {2}.*/gm), null);
   const numbers = new Map<string, number>();
@@ -86,7 +86,7 @@ Deno.test("behaviours: each id has one line, and no number is left out", () => {
   assertEquals([...numbers.keys()], ["C", "S", "G", "W", "attack "]);
 });
 
-Deno.test("behaviours: what a name calls changed, its line calls changed", () => {
+Deno.test("behaviours: a name says (changed) exactly if its line does", () => {
   const changed = lines.filter((line) => line.isChanged).map(({ id }) => id);
   const faults = names.flatMap(({ name }) =>
     [...name.matchAll(new RegExp(`(${ID}) \\(changed\\)`, "g"))].map(([, id = ""]) => id)

@@ -8,7 +8,7 @@ import { NO_CAPABILITIES } from "../src/web_socket/capabilities.ts";
 import { FakeWebSocket } from "./support/fake_web_socket.ts";
 import { withRecipe } from "./support/recipes.ts";
 
-/** Runs `body` as in a browser: nothing of a server's runtime is there, and a WebSocket is. */
+/** Runs `body` as in a browser: without the globals of a server's runtime, but with a WebSocket. */
 async function asInBrowser(body: () => Promise<void>): Promise<void> {
   const lacksSocket = !hasNativeWebSocket();
   const hidden = ["Deno", "Bun", "process"].map((name) =>
@@ -36,32 +36,36 @@ Deno.test("connect S97 returns at once, with a channel that is connecting", asyn
   });
 });
 
-Deno.test("connect: throws for malformed arguments, and for nothing else", () => {
+Deno.test("connect: throws only for malformed arguments", () => {
   assertThrows(() => connect("no URL"), SyntaxError);
   assertThrows(() => connect("ws://example.com", { protocols: ["a", "a"] }), SyntaxError);
   assertThrows(() => connect("ws://example.com", { headers: { "a b": "c" } }), TypeError);
   assertThrows(() => connect("ws://example.com", { connectTimeout: -1 }), RangeError);
 });
 
-Deno.test("connect: what the native socket can't do is an UnsupportedError when it must be that", {
-  ignore: !hasNativeWebSocket(),
-}, async () => {
-  for (
-    const [options, capability] of [
-      [{ pingInterval: 1000 }, "ping"],
-      [{ tls: { rejectUnauthorized: false } }, "tls"],
-      [{ require: ["inboundBackpressure"] }, "inboundBackpressure"],
-    ] as [ConnectOptions, string][]
-  ) {
-    const channel = connect("ws://127.0.0.1:1", { ...options, transport: "native" });
-    const error = await channel.ready.catch((it: unknown) => it);
-    assertInstanceOf(error, UnsupportedError);
-    assertEquals([error.capability, error.platform], [capability, platform()]);
-    assertEquals((await channel.closed).error, error);
-    const told = await channel.stream.next().catch((it: unknown) => it);
-    assertEquals(told, error);
-  }
-});
+Deno.test(
+  "connect: an option that the native socket can't support is an UnsupportedError with transport native",
+  {
+    ignore: !hasNativeWebSocket(),
+  },
+  async () => {
+    for (
+      const [options, capability] of [
+        [{ pingInterval: 1000 }, "ping"],
+        [{ tls: { rejectUnauthorized: false } }, "tls"],
+        [{ require: ["inboundBackpressure"] }, "inboundBackpressure"],
+      ] as [ConnectOptions, string][]
+    ) {
+      const channel = connect("ws://127.0.0.1:1", { ...options, transport: "native" });
+      const error = await channel.ready.catch((it: unknown) => it);
+      assertInstanceOf(error, UnsupportedError);
+      assertEquals([error.capability, error.platform], [capability, platform()]);
+      assertEquals((await channel.closed).error, error);
+      const told = await channel.stream.next().catch((it: unknown) => it);
+      assertEquals(told, error);
+    }
+  },
+);
 
 Deno.test("connect W5 header fields in a browser: an UnsupportedError that says what to do", {
   ignore: ["Deno", "Bun", "process"].some((name) =>
@@ -80,9 +84,9 @@ Deno.test("connect W5 header fields in a browser: an UnsupportedError that says 
   });
 });
 
-// How it chooses.
+// How connect chooses the transport.
 
-/** Which transport a channel has: only our own can ping. */
+/** The transport of a channel: only our own can ping. */
 async function chosen(options: ConnectOptions, url?: string): Promise<string> {
   let result = "";
   const look = async (it: string): Promise<void> => {
@@ -98,10 +102,10 @@ async function chosen(options: ConnectOptions, url?: string): Promise<string> {
   return result;
 }
 
-/** What an option is honoured by that the platform's own `WebSocket` can honour. Node's reports no cause. */
+/** The transport for an option that the platform's own `WebSocket` supports. Node's reports no cause. */
 const native = hasNativeWebSocket() && platform() !== "node" ? "native" : "net";
 
-Deno.test("connect W5 W9: the native socket where it can do all that is asked, else net", async () => {
+Deno.test("connect W5 W9: uses the native socket if it supports all options, otherwise net", async () => {
   const ignored = platform() === "deno" ? "net" : native;
   const cases: [options: ConnectOptions, transport: string][] = [
     [{}, native],
@@ -137,7 +141,7 @@ Deno.test("connect W5 W9: the native socket where it can do all that is asked, e
   }
 });
 
-Deno.test("connect: Node's own WebSocket is used when an option asks for it", {
+Deno.test("connect: uses Node's own WebSocket when an option selects it", {
   ignore: platform() !== "node" || !hasNativeWebSocket(),
 }, async () => {
   const options: ConnectOptions[] = [{}, { headers: { Fruit: "apple" } }, { compression: true }];
@@ -147,14 +151,14 @@ Deno.test("connect: Node's own WebSocket is used when an option asks for it", {
   }
 });
 
-Deno.test("connect: user info in the URL works natively where header fields do", async () => {
+Deno.test("connect: user info in the URL works natively if header fields do", async () => {
   await withRecipe("echo", {}, async (echo) => {
     assertEquals(await chosen({}, echo.url.replace("//", "//user:secret@")), native);
     assertEquals((await echo.next("request")).headers["authorization"], "Basic dXNlcjpzZWNyZXQ=");
   });
 });
 
-/** A WebSocket that is put in place of the platform's, and says what it was made with. */
+/** A WebSocket that replaces the platform's, and records the constructor's arguments. */
 class Mock extends FakeWebSocket {
   static readonly made: unknown[][] = [];
 
@@ -178,9 +182,9 @@ async function withMock(body: () => Promise<void>): Promise<void> {
   }
 }
 
-Deno.test("connect: a WebSocket that was put in place of the platform's is used, also where there was none", async () => {
+Deno.test("connect: uses a WebSocket that replaces the platform's, or that the platform lacks", async () => {
   await withMock(async () => {
-    // A real host would be asked, and is not.
+    // connect would contact a real host, and must not.
     const channel = connect("ws://no-such-host.invalid/", { protocols: [] });
     await channel.ready;
     assertEquals(channel.capabilities, NO_CAPABILITIES);
@@ -189,7 +193,7 @@ Deno.test("connect: a WebSocket that was put in place of the platform's is used,
   });
 });
 
-Deno.test("connect: no header field goes into a constructor that isn't known to take any", async () => {
+Deno.test("connect: passes no header field to a constructor that may not support any", async () => {
   await withMock(async () => {
     assertEquals(await chosen({ headers: { A: "b" } }), "net");
     assertEquals(await chosen({}, "ws://user:secret@127.0.0.1:1").then(() => "failed"), "failed");
@@ -201,7 +205,7 @@ Deno.test("connect: no header field goes into a constructor that isn't known to 
   });
 });
 
-Deno.test("connect: where there is no global WebSocket", async () => {
+Deno.test("connect: works without a global WebSocket", async () => {
   const before = Object.getOwnPropertyDescriptor(globalThis, "WebSocket");
   try {
     Reflect.deleteProperty(globalThis, "WebSocket");
@@ -212,7 +216,7 @@ Deno.test("connect: where there is no global WebSocket", async () => {
   }
 });
 
-Deno.test("connect: each option that a browser lacks is named", {
+Deno.test("connect: the error names each option that a browser lacks", {
   ignore: ["Deno", "Bun", "process"].some((name) =>
     Object.getOwnPropertyDescriptor(globalThis, name)?.configurable === false
   ),

@@ -6,7 +6,7 @@ import { deno } from "./support/command.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
-/** The page's programs, in order, in a folder of their own, where the package's name is known. */
+/** The page's programs, in order, in a folder of their own that maps the package's name. */
 async function inFolder(
   names: readonly string[],
   use: (folder: string) => Promise<void>,
@@ -28,7 +28,7 @@ async function inFolder(
   }
 }
 
-Deno.test("docs/how-to/workers.md: its programs run, end, and have the right types", async () => {
+Deno.test("docs/how-to/workers.md: its programs run, end, and pass the type check", async () => {
   await inFolder(["worker.ts", "main.ts", "thread.mjs", "main.mjs"], async (folder) => {
     const config = ["--quiet", "--config", `${folder}/deno.json`];
     for (const main of ["main.ts", "main.mjs"]) {

@@ -1,4 +1,4 @@
-/** The examples say what the README says, and run against a local server. */
+/** The examples match the README, and run against a local server. */
 // Deno only: it starts processes
 
 import { assert, assertEquals } from "@std/assert";
@@ -10,14 +10,14 @@ import { closeServer } from "./support/loopback.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
-/** The README's first blocks, in order, and the files they are; the third it only names. */
+/** The README's first blocks, in order, and their files. The README only names the third. */
 const SHOWN = ["first_page_dart.ts", "first_page_javascript.ts"];
 const FIRST_PAGE = [...SHOWN, "first_page_finally.ts"];
 
 /** Examples of single things. */
 const OTHERS = ["json_messages.ts", "multi_channel.ts"];
 
-/** Those of servers: tests/server/examples_test.ts runs them. */
+/** Examples of servers: tests/server/examples_test.ts runs them. */
 const SERVERS = [
   "basic_auth_server.ts",
   "chat",
@@ -29,16 +29,16 @@ const SERVERS = [
   "reverse_proxy.ts",
 ];
 
-/** What others import: tests/diagnostics/telemetry_test.ts and the test below. */
+/** Files that tests import: tests/diagnostics/telemetry_test.ts and the test below. */
 const PARTS = ["debug.ts", "open_telemetry.ts", "prometheus.ts"];
 
 /** Servers with their clients: tests/server/newcomer_programs_test.ts runs them. */
 const PROGRAMS = ["chat_rooms.ts", "echo.ts", "json_rpc.ts", "token_login.ts", "upload.ts"];
 
-/** What the examples that read JSON are given. */
+/** The input of the examples that read JSON. */
 const TICKS = { messages: ['{"tick":1}', '{"tick":2}'], code: 1000, reason: "that's all" };
 
-/** What the README shows of an example: no comment before it, and a URL in place. */
+/** An example as the README shows it: without the first comment, and with a URL. */
 function asShown(source: string): string {
   const code = source.slice(source.indexOf("import "));
   const declaration = /^const url = .* \?\? (".*");\n\n/m.exec(code);
@@ -51,7 +51,7 @@ function run(example: string, server: RecipeServer): Promise<Finished> {
   return deno(["run", "--allow-all", `examples/${example}`, server.url]);
 }
 
-Deno.test("the README's programs of the first page are the examples, but for the URL", async () => {
+Deno.test("the README's programs of the first page match the examples, except the URL", async () => {
   const readme = await Deno.readTextFile(new URL("README.md", ROOT));
   const blocks = [...readme.matchAll(/^```ts.*\n([^]*?)^```$/gm)].map((match) => match[1]);
   const examples = SHOWN.map((name) => Deno.readTextFile(new URL(`examples/${name}`, ROOT)));
@@ -70,7 +70,7 @@ Deno.test("every example is run by a test", async () => {
   assertEquals(run.filter((name) => !index.includes(`(${name}`)), []);
 });
 
-Deno.test("example first_page_dart: answers the first message and goes away", async () => {
+Deno.test("example first_page_dart: answers the first message, then closes", async () => {
   await withRecipe("push", { messages: ["hello"] }, async (server) => {
     const { code, stdout, stderr } = await run("first_page_dart.ts", server);
     assertEquals({ code, stdout, stderr }, { code: 0, stdout: "", stderr: "" });
@@ -97,7 +97,7 @@ for (const example of ["first_page_javascript.ts", "first_page_finally.ts"]) {
     });
   });
 
-  Deno.test(`example ${example}: fails with an error that says what failed`, async () => {
+  Deno.test(`example ${example}: fails with an error that names the cause`, async () => {
     await withRecipe("http", { status: 401 }, async (server) => {
       const { code, stderr } = await run(example, server);
       assertEquals(code, 1);
@@ -107,7 +107,7 @@ for (const example of ["first_page_javascript.ts", "first_page_finally.ts"]) {
   });
 }
 
-Deno.test("example json_messages: values go and come as JSON", async () => {
+Deno.test("example json_messages: sends and receives values as JSON", async () => {
   await withRecipe("echo", {}, async (server) => {
     const { code, stdout, stderr } = await run("json_messages.ts", server);
     assertEquals({ code, stderr }, { code: 0, stderr: "" });
@@ -119,7 +119,7 @@ Deno.test("example json_messages: values go and come as JSON", async () => {
   });
 });
 
-Deno.test("example json_messages: a malformed message and a refusal end it in order", async () => {
+Deno.test("example json_messages: ends cleanly after a malformed message and after a refusal", async () => {
   const malformed: RecipeOptions = { messages: ["no JSON"], wait: "data" };
   for (const recipe of ["push", "http"] as const) {
     await withRecipe(recipe, recipe === "push" ? malformed : { status: 401 }, async (server) => {
@@ -131,8 +131,8 @@ Deno.test("example json_messages: a malformed message and a refusal end it in or
   }
 });
 
-Deno.test("example multi_channel: each virtual channel has its own talk, in Dart's wire format", async () => {
-  // What Dart's MultiChannel at the other end does, by hand: it answers on id + 1.
+Deno.test("example multi_channel: each virtual channel has its own messages, in Dart's wire format", async () => {
+  // Do what Dart's MultiChannel does at the other end: it answers on id + 1.
   const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
   const seen: unknown[] = [];
   const sockets: WebSocket[] = [];

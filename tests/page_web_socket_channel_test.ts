@@ -35,7 +35,7 @@ Deno.test(
   },
 );
 
-Deno.test("a page's WebSocketChannel: what is malformed throws at once", () => {
+Deno.test("a page's WebSocketChannel: malformed arguments throw at once", () => {
   const url = "ws://127.0.0.1:1";
   for (const { connect } of [WebSocketChannel, NativeWebSocketChannel]) {
     assertThrows(() => connect("ftp://example.com"), SyntaxError);
@@ -48,23 +48,27 @@ Deno.test("a page's WebSocketChannel: what is malformed throws at once", () => {
   assertThrows(() => NativeWebSocketChannel.connect(url, { transport: "net" }), TypeError);
 });
 
-Deno.test("a page's NativeWebSocketChannel: its socket, and a connection that can't be opened", {
-  ignore,
-}, async () => {
-  await withRecipe("echo", {}, async ({ url }) => {
-    const channel = NativeWebSocketChannel.connect(url, { headers: {} });
-    assertInstanceOf(channel.socket, WebSocket);
-    channel.sink.add("hello");
-    assertEquals((await channel.stream.next()).value, "hello");
-    await channel.sink.close();
-  });
-  await withRecipe("http", { status: 401 }, async ({ url }) => {
-    const error = await WebSocketChannel.connect(url).ready.catch((it: unknown) => it);
-    assertInstanceOf(error, ConnectError);
-    assertEquals(error.message.startsWith(`Cannot connect to ${new URL(url)}: `), true);
-    assertEquals(error.retryable, true);
-  });
-});
+Deno.test(
+  "a page's NativeWebSocketChannel: has its socket, and reports a connection that can't be opened",
+  {
+    ignore,
+  },
+  async () => {
+    await withRecipe("echo", {}, async ({ url }) => {
+      const channel = NativeWebSocketChannel.connect(url, { headers: {} });
+      assertInstanceOf(channel.socket, WebSocket);
+      channel.sink.add("hello");
+      assertEquals((await channel.stream.next()).value, "hello");
+      await channel.sink.close();
+    });
+    await withRecipe("http", { status: 401 }, async ({ url }) => {
+      const error = await WebSocketChannel.connect(url).ready.catch((it: unknown) => it);
+      assertInstanceOf(error, ConnectError);
+      assertEquals(error.message.startsWith(`Cannot connect to ${new URL(url)}: `), true);
+      assertEquals(error.retryable, true);
+    });
+  },
+);
 
 Deno.test(
   "a page's WebSocketChannel: an option that only net has is an error that names the entry for pages",

@@ -1,4 +1,4 @@
-/** What a program can check of the house's rules. See CONTRIBUTING.md. */
+/** The project's rules that a program can check. See CONTRIBUTING.md. */
 // Deno only: it reads the project's files
 
 import { assertEquals } from "@std/assert";
@@ -73,12 +73,12 @@ const TOP = [
   "src/channel_types.ts",
 ];
 
-/** What asks for a builtin, and who may use it: nowhere else does anything depend on a runtime. */
+/** The helpers that load a builtin, and the files that may use them. No other file depends on a runtime. */
 const BUILTINS = "src/realm/builtin_module.ts";
 const MAY_USE_BUILTINS =
   /^src\/(net|server|check|diagnostics|cli)\/|^src\/realm\/parent_port\.ts$|^src\/permessage_deflate\/deflate\.ts$/;
 
-/** What other layers use, but has no test file of its own, and why. */
+/** Modules that other layers use but that have no test file of their own, and why. */
 const WITHOUT_TESTS: Readonly<Record<string, string>> = {
   "src/web_socket/capabilities.ts": "types, and a constant that others' tests compare with",
   "src/page/native_web_socket_channel.ts": "page_web_socket_channel_test.ts is about it as well",
@@ -89,7 +89,7 @@ const WITHOUT_TESTS: Readonly<Record<string, string>> = {
   "src/stream_channel/channel_like.ts": "types, and a check that every composition's tests meet",
 };
 
-/** What Node 20 can't parse or hasn't got. */
+/** Syntax that Node 20 can't parse, and functions that it lacks. */
 const TOO_NEW: Readonly<Record<string, RegExp>> = {
   "using": /\busing\s+[\w$]+\s*=/,
   "await using": /\bawait\s+using\b/,
@@ -108,14 +108,14 @@ const config = JSON.parse(await readText("deno.json"));
 const entries = Object.values(config.exports as Record<string, string>).map((it) => it.slice(2));
 const sources = [...await sourcesBelow("src"), await readSource("status.ts")];
 
-/** The layer that a file belongs to; `null` where it belongs to none. */
+/** The layer of a file; `null` if it belongs to none. */
 function layerOf(path: string): string | null {
   if (path === "status.ts") return "status";
   if (TOP.includes(path)) return "top";
   return /^src\/([^/]+)\//.exec(path)?.[1] ?? null;
 }
 
-/** What in each source is against a rule, as `path: what`. */
+/** The violations of a rule in each source, as `path: violation`. */
 function faults(find: (source: Source) => Iterable<string>): string[] {
   return sources.flatMap((source) => [...find(source)].map((what) => `${source.path}: ${what}`));
 }
@@ -135,7 +135,7 @@ Deno.test("project: the layers are the folders of src/", () => {
 Deno.test("project: imports point downward only", () => {
   const found = faults(function* ({ path, imports }) {
     const layer = layerOf(path) ?? "";
-    // An entry exports every type that it mentions, wherever that is from, and WebSocketChannel.
+    // An entry exports every type that it mentions, from any layer, and WebSocketChannel.
     const isEntry = path.endsWith("/mod.ts");
     for (const { target, isType } of imports) {
       if (isEntry && (isType || TOP.includes(target))) continue;
@@ -163,7 +163,7 @@ Deno.test("project: no run-time dependency, and no builtin is imported", async (
   assertEquals(found, []);
 });
 
-Deno.test("project: no cycles, of types neither", () => {
+Deno.test("project: no import cycles, not even of types", () => {
   const graph = new Map(sources.map((it) => [it.path, it.imports.map(({ target }) => target)]));
   assertEquals(cycleIn(graph), null);
 });
@@ -188,13 +188,13 @@ function cycleIn(graph: ReadonlyMap<string, readonly string[]>): string | null {
   return null;
 }
 
-Deno.test("project: cycles are found", () => {
+Deno.test("project: the check finds cycles", () => {
   const graph = new Map([["a", ["b", "c"]], ["b", ["c"]], ["c", ["d"]], ["d", ["b"]]]);
   assertEquals(cycleIn(graph), "b -> c -> d -> b");
   assertEquals(cycleIn(new Map([["a", ["b", "c"]], ["b", ["c"]]])), null);
 });
 
-Deno.test("project: what other layers use has a test file; inner helpers may have one", async () => {
+Deno.test("project: modules that other layers use have a test file; inner helpers may have one", async () => {
   const tests = new Set(await filesBelow("tests"));
   const missing = sources.filter(isLayerFacing).map(({ path }) => path).filter((path) => {
     const test = path.replace(/^src\//, "").replace(/\.ts$/, "_test.ts");
@@ -206,7 +206,7 @@ Deno.test("project: what other layers use has a test file; inner helpers may hav
   assertEquals(stale, []);
 });
 
-/** Whether an entry or another layer uses values of it. One of types only has nothing to test. */
+/** Whether an entry or another layer uses its values. A module with only types has nothing to test. */
 function isLayerFacing({ path, bare }: Source): boolean {
   const hasValues = /^export (abstract class|class|const|async function|function|let)\b/m.test(
     bare,
@@ -218,7 +218,7 @@ function isLayerFacing({ path, bare }: Source): boolean {
   );
 }
 
-Deno.test("project: builtins are reached where they may be, and only by one helper", () => {
+Deno.test("project: only permitted files load builtins, and only by one helper", () => {
   const found = faults(function* (source) {
     if (source.path !== BUILTINS) yield* linesWith(source, /\bgetBuiltinModule\b/);
     if (!MAY_USE_BUILTINS.test(source.path)) {
@@ -250,7 +250,7 @@ const OWN_CLASSES = new Set(
 );
 
 // Another realm has its own Promise, Error, Uint8Array …, and a library may replace a global one.
-Deno.test("project: instanceof asks for the project's own classes only", () => {
+Deno.test("project: instanceof tests only for the project's own classes", () => {
   assertEquals(faults(foreignClasses), []);
   const source = (bare: string): Source => ({ path: "", text: "", code: "", bare, imports: [] });
   const found = (bare: string): number => [...foreignClasses(source(bare))].length;
@@ -259,8 +259,8 @@ Deno.test("project: instanceof asks for the project's own classes only", () => {
   assertEquals(found("a instanceof ConnectError"), 0);
 });
 
-// A promise or an array of another realm has another constructor, and `name` is whatever it says.
-Deno.test("project: no value is recognised by its constructor", () => {
+// A promise or an array of another realm has another constructor, and its `name` can be any text.
+Deno.test("project: no code recognises a value by its constructor", () => {
   const pattern = /\.constructor\s*[!=]==|\bisPrototypeOf\b/;
   assertEquals(faults((source) => linesWith(source, pattern)), []);
 });
@@ -281,10 +281,10 @@ function* topLevelAwaits(bare: string): Generator<string> {
   }
 }
 
-/** What prints an error that no handler of the user's takes, and the command line. */
+/** The function that prints an error without a user's handler, and the command line. */
 const MAY_PRINT = /^src\/server\/error_hook\.ts$|^src\/cli\//;
 
-Deno.test("project: the library doesn't print, but for the errors of a server without onError", () => {
+Deno.test("project: the library prints nothing except the errors of a server without onError", () => {
   const found = faults(function* (source) {
     if (!MAY_PRINT.test(source.path)) {
       yield* linesWith(source, /\bconsole\b|\bprocess\.std|\balert\(/);
@@ -293,7 +293,7 @@ Deno.test("project: the library doesn't print, but for the errors of a server wi
   assertEquals(found, []);
 });
 
-/** A promise of a timer or of a turn, by hand. `@std/async` and tests/support/turns.ts have them. */
+/** A hand-written promise of a timer or a turn. `@std/async` and tests/support/turns.ts have these. */
 const WAITS = /new Promise[^;\n]*[^.\w](setTimeout|setImmediate)\(/;
 
 Deno.test("project: tests and examples wait with @std/async, or for a turn", async () => {
@@ -310,7 +310,7 @@ Deno.test("project: the source has no TODO and no FIXME", () => {
   assertEquals(found, []);
 });
 
-Deno.test("project: every entry exists, is published, and says what it is", async () => {
+Deno.test("project: every entry exists, is published, and has a module doc", async () => {
   const included = config.publish.include as string[];
   for (const entry of entries) {
     const text = await readText(entry);
@@ -377,7 +377,7 @@ Deno.test("project: every file that is published exists", async () => {
   }
 });
 
-Deno.test("project: the package's name is in deno.json; elsewhere it is only imported from", async () => {
+Deno.test("project: the package's name is defined in deno.json; other files only import from it", async () => {
   const checked = [
     ...sources,
     await readSource("mod.ts"),
@@ -388,6 +388,6 @@ Deno.test("project: the package's name is in deno.json; elsewhere it is only imp
   assertEquals(found, []);
 });
 
-Deno.test("the version that clients send is the one of deno.json", () => {
+Deno.test("project: clients send the version of deno.json", () => {
   assertEquals(USER_AGENT, `web-socket-channel/${config.version}`);
 });

@@ -1,4 +1,4 @@
-/** The pages of reference are complete: every capability, every class of errors. */
+/** The reference pages are complete: every capability, every error class. */
 // Deno only: it reads the project's files
 
 import { assert, assertEquals } from "@std/assert";
@@ -20,7 +20,7 @@ Deno.test("references: each capability has its row in the table of transports", 
   assertEquals(missing, []);
 });
 
-Deno.test("references: each public class of errors is in the page of errors", async () => {
+Deno.test("references: the page of errors lists each public error class", async () => {
   const page = await readText("docs/reference/errors.md");
   const classes = Object.entries({ ...main, ...reconnecting, ...server, ...streams })
     .filter(([, value]) => typeof value === "function" && value.prototype instanceof Error)
@@ -40,7 +40,7 @@ Deno.test("references: the index of the docs leads to each page", async () => {
   assertEquals(missing, []);
 });
 
-Deno.test("references: the migration notes name nothing that is still there", async () => {
+Deno.test("references: the migration notes name only removed members", async () => {
   const page = await readText("docs/how-to/migrate.md");
   const types = page.slice(page.indexOf("Types:"), page.indexOf("What behaves"));
   const doors = await Promise.all(
@@ -51,7 +51,7 @@ Deno.test("references: the migration notes name nothing that is still there", as
   }
 });
 
-Deno.test("references: each name of 0.1 is still exported, or the migration notes have it", async () => {
+Deno.test("references: each name of 0.1 is still exported, or the migration notes name it", async () => {
   const { exports } = JSON.parse(await readText("deno.json"));
   const doors = await Promise.all(
     [...Object.values<string>(exports), "src/channel_types.ts", "src/server/entry_types.ts"]
@@ -65,7 +65,7 @@ Deno.test("references: each name of 0.1 is still exported, or the migration note
   assertEquals(missing, []);
 });
 
-Deno.test("references: the import map for editors without JSR has what the other one has", async () => {
+Deno.test("references: the import map for editors without JSR matches the other one", async () => {
   const { imports } = JSON.parse(await readText("import_map.json"));
   const { name, exports } = JSON.parse(await readText("deno.json"));
   const offline = JSON.parse(await readText("tests/offline/import_map.json")).imports;
@@ -87,7 +87,7 @@ Deno.test("references: plain deno test works with the import map that editors an
   assertEquals(code, 0);
 });
 
-Deno.test("references: the README's figures are those of the page about performance", async () => {
+Deno.test("references: the README's figures match the page about performance", async () => {
   const sentence = /^Echoes of 64 bytes [^]*?\n\n/m.exec(await readText("README.md"))?.[0];
   const page = await readText("docs/explanation/performance.md");
   const table = page.slice(page.indexOf("**Echo of 64 B, 256 in flight**"));

@@ -20,12 +20,12 @@ const CODES = {
   tlsHandshakeFailed: 1015,
 };
 
-Deno.test("status S154 every code of the registry, by name, and no other", () => {
+Deno.test("status S154 exports exactly the codes of the registry, by name", () => {
   const { isSendable: _, ...codes } = status;
   assertEquals({ ...codes }, CODES);
 });
 
-Deno.test("status: isSendable is right for every code from 0 to 5100. RFC 6455 §7.4", () => {
+Deno.test("status: isSendable returns the correct result for every code from 0 to 5100. RFC 6455 §7.4", () => {
   const wrong: number[] = [];
   const reserved = [1004, 1005, 1006, 1015];
   for (let code = 0; code <= 5100; code++) {
@@ -36,7 +36,7 @@ Deno.test("status: isSendable is right for every code from 0 to 5100. RFC 6455 �
   assertEquals(wrong, []);
 });
 
-Deno.test("status: what is no integer can't be sent", () => {
+Deno.test("status: a value that is not an integer can't be sent", () => {
   const others = [1000.5, NaN, Infinity, -Infinity, -1000, 65536 + 1000, "1000", null, undefined];
   for (const code of others) {
     assertEquals(status.isSendable(code as number), false, String(code));

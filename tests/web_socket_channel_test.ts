@@ -7,7 +7,7 @@ import { withRecipe } from "./support/recipes.ts";
 
 const ignore = !hasNativeWebSocket();
 
-Deno.test("WebSocketChannel.open: an open channel", { ignore }, async () => {
+Deno.test("WebSocketChannel.open: fulfils with an open channel", { ignore }, async () => {
   await withRecipe("echo", {}, async ({ url }) => {
     const channel = await WebSocketChannel.open(url, { protocols: ["a"] });
     assertEquals([channel.state, channel.protocol], ["open", "a"]);
@@ -54,7 +54,7 @@ Deno.test("WebSocketChannel.connect S149 a WebSocket whose constructor throws fa
     assertStrictEquals(error.cause, cause);
     assertEquals(error.retryable, false);
     await assertRejects(() => channel.stream.next(), ConnectError, "may not");
-    // A replacement may know nothing of URL objects.
+    // A replacement may not support URL objects.
     assertEquals(given, ["ws://example.com/a", ["p"]]);
   } finally {
     Reflect.deleteProperty(globalThis, "WebSocket");
@@ -62,7 +62,7 @@ Deno.test("WebSocketChannel.connect S149 a WebSocket whose constructor throws fa
   }
 });
 
-Deno.test("WebSocketChannel.open: rejects with what ready rejects with, or connect throws", {
+Deno.test("WebSocketChannel.open: rejects with the error of ready or of connect", {
   ignore,
 }, async () => {
   await withRecipe("http", { status: 401 }, async ({ url }) => {
@@ -71,7 +71,7 @@ Deno.test("WebSocketChannel.open: rejects with what ready rejects with, or conne
   await assertRejects(() => WebSocketChannel.open("ftp://example.com"), SyntaxError);
 });
 
-Deno.test("WebSocketChannel.from S150 wraps a socket; socket is the way to it", async () => {
+Deno.test("WebSocketChannel.from S150 wraps a socket, and the member socket returns it", async () => {
   const socket = new FakeWebSocket();
   const channel = WebSocketChannel.from(socket);
   assertStrictEquals(channel.socket, socket);
@@ -79,18 +79,22 @@ Deno.test("WebSocketChannel.from S150 wraps a socket; socket is the way to it", 
   assertEquals((await channel.closed).code, 1000);
 });
 
-Deno.test("WebSocketChannel.signKey S98 the RFC's example. RFC 6455 §1.3", () => {
+Deno.test("WebSocketChannel.signKey S98 returns the accept value of the RFC's example. RFC 6455 §1.3", () => {
   const accept = WebSocketChannel.signKey("dGhlIHNhbXBsZSBub25jZQ==");
   assertEquals(accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
 });
 
-Deno.test("WebSocketChannel: await using closes, and a failed channel's dispose never rejects", {
-  ignore,
-}, async () => {
-  await withRecipe("http", { status: 503 }, async ({ url }) => {
-    const channel = WebSocketChannel.connect(url);
-    await channel[Symbol.asyncDispose]();
-    assertEquals(channel.state, "closed");
-    assertInstanceOf((await channel.closed).error, Error);
-  });
-});
+Deno.test(
+  "WebSocketChannel: await using closes the channel, and never rejects for a failed channel",
+  {
+    ignore,
+  },
+  async () => {
+    await withRecipe("http", { status: 503 }, async ({ url }) => {
+      const channel = WebSocketChannel.connect(url);
+      await channel[Symbol.asyncDispose]();
+      assertEquals(channel.state, "closed");
+      assertInstanceOf((await channel.closed).error, Error);
+    });
+  },
+);

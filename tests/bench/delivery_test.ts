@@ -1,4 +1,4 @@
-/** The benchmark of delivery, small: this package with resumption delivers everything, without it it doesn't. */
+/** A small benchmark of delivery: this package delivers every message with resumption, and loses some without it. */
 
 import { assertEquals } from "@std/assert";
 import { CONTENDERS } from "../../bench/delivery/contenders.ts";
@@ -14,7 +14,7 @@ const PLAN: JitterPlan = {
   seed: 3,
 };
 
-Deno.test("delivery: with resumption every message arrives once and in order over connections that don't hold", async () => {
+Deno.test("delivery: with resumption every message arrives once and in order over unstable connections", async () => {
   const start = CONTENDERS["this package, with resumption"];
   const delivery = await jitter(await start?.() as never, PLAN);
   const { delivered, doubled, disordered, expected } = delivery;
@@ -22,7 +22,7 @@ Deno.test("delivery: with resumption every message arrives once and in order ove
   assertEquals([expected, delivery.resets > 20], [800, true], `${delivery.resets} resets`);
 });
 
-Deno.test("delivery: without resumption some don't, so the connections really are lost", async () => {
+Deno.test("delivery: without resumption some messages are lost, which shows that connections are lost", async () => {
   const start = CONTENDERS["this package, without it"];
   const { delivered, doubled, expected } = await jitter(await start?.() as never, {
     ...PLAN,

@@ -6,6 +6,6 @@ Deno.test("bench: numbers are short", () => {
   assertEquals(shown, ["0.50", "0.12", "8", "12.3", "4096", "12.3 k", "2.00 M", "3.00 G"]);
 });
 
-Deno.test("bench: sizes are in powers of 1,024", () => {
+Deno.test("bench: units of sizes are powers of 1,024", () => {
   assertEquals([64, 16_384, 1 << 26].map(sizeName), ["64 B", "16 KiB", "64 MiB"]);
 });

@@ -35,7 +35,7 @@ const MEASUREMENT: Measurement = {
   }],
 };
 
-Deno.test("bench report: a row as text has medians, spreads, bars, and what failed", () => {
+Deno.test("bench report: the text of a row has medians, spreads, bars and failures", () => {
   assertEquals(rowText(ROW).split("\n"), [
     "Echo (messages/s)",
     `  ours ↔ ours       1000  ±10 %  ${"█".repeat(24)}`,
@@ -44,7 +44,7 @@ Deno.test("bench report: a row as text has medians, spreads, bars, and what fail
   ]);
 });
 
-Deno.test("bench report: targets stand below their row, unless nothing is judged", () => {
+Deno.test("bench report: targets are below their row, unless the run is not judged", () => {
   const [run] = MEASUREMENT.runs;
   if (run === undefined) throw new Error("no run");
   assertStringIncludes(
@@ -72,7 +72,7 @@ Deno.test("bench report: tables have a column for each runtime", () => {
   );
 });
 
-Deno.test("bench report: a table replaces what is between its markers, again and again", () => {
+Deno.test("bench report: a table replaces the text between its markers, every time", () => {
   const document = "a\n<!-- bench: x -->\nold\n<!-- /bench -->\nb\n";
   const once = between(document, "x", "new");
   assertEquals(once, "a\n<!-- bench: x -->\n\nnew\n\n<!-- /bench -->\nb\n");
@@ -92,13 +92,13 @@ Deno.test("bench report: a linear scale begins at 0 and has round ticks", () => 
   assertEquals([place(0), place(90)], [0, 90]);
 });
 
-Deno.test("bench report: scales of nothing, and of one value", () => {
+Deno.test("bench report: scales work without a value and with one value", () => {
   assertEquals(scaleOf({ label: "", scale: "log" }, [], 100).ticks, []);
   assertEquals(scaleOf({ label: "", scale: "log" }, [10], 100).ticks, [10, 100]);
   assertEquals(scaleOf({ label: "", scale: "linear" }, [0], 100).place(0), 0);
 });
 
-Deno.test("bench report: pictures are for what was measured, with text that is escaped", () => {
+Deno.test("bench report: pictures show the measured rows, with escaped text", () => {
   const pictures = plots(MEASUREMENT);
   assertEquals([...pictures.keys()], ["throughput.svg", "growth.svg"]);
   const svg = pictures.get("throughput.svg") ?? "";
@@ -107,7 +107,7 @@ Deno.test("bench report: pictures are for what was measured, with text that is e
   assertEquals(svg.includes("NaN") || svg.includes("Infinity"), false);
 });
 
-Deno.test("bench report: panels without points are drawn all the same", () => {
+Deno.test("bench report: draws panels without points", () => {
   const axis = { label: "x", scale: "log" } as const;
   const panel = { title: "none", x: axis, y: { ...axis, label: "y" }, series: [] };
   const svg = draw({ title: "t", subtitle: "s", panels: [panel], columns: 2 });

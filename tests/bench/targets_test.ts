@@ -9,31 +9,31 @@ function row(better: Row["better"], values: Record<string, readonly number[]>): 
 
 const AT_LEAST: Target = { row: "it", what: "", name: "a", of: ["b", "c"], atLeast: 1 };
 
-Deno.test("bench: a target is judged beside the best of the others that are there", () => {
+Deno.test("bench: judges a target against the best of the measured others", () => {
   const found = verdict(AT_LEAST, row("more", { a: [10], b: [5], c: [20] }));
   assertEquals(found, { target: AT_LEAST, reached: 0.5, of: "c", isMet: false });
   assertEquals(verdict(AT_LEAST, row("more", { a: [10], b: [5] }))?.isMet, true);
 });
 
-Deno.test("bench: where less is better, the best of the others is the least", () => {
+Deno.test("bench: if less is better, the best of the others is the smallest", () => {
   const target: Target = { row: "it", what: "", name: "a", of: ["b", "c"], atMost: 1.5 };
   const found = verdict(target, row("less", { a: [10], b: [5], c: [20] }));
   assertEquals([found?.of, found?.reached, found?.isMet], ["b", 2, false]);
 });
 
-Deno.test("bench: a target without others is judged by the value", () => {
+Deno.test("bench: judges a target without others by its value", () => {
   const target: Target = { row: "it", what: "", name: "a", atMost: 100 };
   assertEquals(verdict(target, row("less", { a: [100] }))?.isMet, true);
   assertEquals(verdict(target, row("less", { a: [101] }))?.isMet, false);
 });
 
-Deno.test("bench: what wasn't measured isn't judged", () => {
+Deno.test("bench: does not judge a target without a measurement", () => {
   assertEquals(verdict(AT_LEAST, row("more", { b: [1] })), null);
   assertEquals(verdict(AT_LEAST, row("more", { a: [], b: [1] })), null);
   assertEquals(verdict(AT_LEAST, row("more", { a: [1] })), null);
 });
 
-Deno.test("bench: growth is the cost of one at the end beside that at a tenth", () => {
+Deno.test("bench: growth is the cost of one at the last point relative to the cost at a tenth of it", () => {
   const target: Target = { row: "it", what: "", name: "a", linear: true, atMost: 1.5 };
   const of = (points: [number, number][]): Row => ({
     ...row("less", {}),
@@ -65,7 +65,7 @@ Deno.test("bench: each target has one limit", () => {
   }
 });
 
-Deno.test("bench: a limit says which way", () => {
+Deno.test("bench: the text of a limit says whether it is a minimum or a maximum", () => {
   assertEquals(limitOf({ row: "", what: "", name: "", atMost: 1.15 }), "≤ 1.15");
   assertEquals(limitOf({ row: "", what: "", name: "", atLeast: 8 }), "≥ 8");
 });

@@ -1,6 +1,6 @@
 /**
- * What the stand-ins of tests/offline/ use of `node:assert/strict`, for pages and workers: where the
- * genuine `@std/assert` isn't available, it takes that module's place in a browser's bundle.
+ * The part of `node:assert/strict` that the stand-ins of tests/offline/ use, for pages and workers. If the
+ * real `@std/assert` isn't available, it replaces that module in a browser's bundle.
  */
 
 class AssertionError extends Error {
@@ -33,7 +33,7 @@ function isEqual(actual: unknown, expected: unknown, above: Compared = []): bool
   if (Object.is(actual, expected)) return true;
   if (typeof actual !== "object" || typeof expected !== "object") return false;
   if (actual === null || expected === null) return false;
-  // Something that holds itself is compared once.
+  // Compare a value that contains itself only once.
   if (above.some(([a, b]) => a === actual && b === expected)) return true;
   if (Object.getPrototypeOf(actual) !== Object.getPrototypeOf(expected)) return false;
   if (tag(actual) !== tag(expected)) return false;
@@ -47,14 +47,14 @@ function isEqual(actual: unknown, expected: unknown, above: Compared = []): bool
   });
 }
 
-/** The own fields that count: an error's stack, for one, doesn't. */
+/** The own fields to compare. An error's stack, for example, is not one of them. */
 function keysOf(value: object): PropertyKey[] {
   return Reflect.ownKeys(value).filter((key) =>
     Object.prototype.propertyIsEnumerable.call(value, key)
   );
 }
 
-/** What isn't among an object's own fields. */
+/** The content of an object that is not in its own fields. */
 function hasSameContent(
   actual: object,
   expected: object,
@@ -79,7 +79,7 @@ function hasSameContent(
   return true;
 }
 
-/** Fails with the message; an error is thrown itself. */
+/** Fails with the message, or throws it if it is an error. */
 function check(holds: boolean, message: string | Error | undefined, fallback: () => string): void {
   if (holds) return;
   if (message instanceof Error) throw message;

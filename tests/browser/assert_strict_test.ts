@@ -53,7 +53,7 @@ const DIFFERENT: readonly [unknown, unknown][] = [
   [new Error("a"), new Error("b")],
 ];
 
-Deno.test("what is equal, and what isn't", () => {
+Deno.test("assert stand-in: distinguishes equal from unequal values", () => {
   for (const make of EQUAL) {
     Strict.deepStrictEqual(make(), make());
     assertThrows(() => Strict.notDeepStrictEqual(make(), make()), Strict.AssertionError);
@@ -65,7 +65,7 @@ Deno.test("what is equal, and what isn't", () => {
   }
 });
 
-Deno.test("the other assertions, and their messages", () => {
+Deno.test("assert stand-in: the other assertions and their messages", () => {
   Strict.strictEqual(CYCLE, CYCLE);
   Strict.notStrictEqual([], []);
   Strict.match("abc", /b/);

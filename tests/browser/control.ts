@@ -1,12 +1,12 @@
 /**
- * What a page and the process that serves it say to each other: JSON over HTTP, a request each.
+ * The messages between a page and the process that serves it: JSON over HTTP, one request each.
  */
 
 import type { TestResult } from "./runner.ts";
 import type { RecipeEvent, RecipeEventKind } from "../support/recipe_events.ts";
 import type { RecipeName, RecipeOptions, RecipeStats } from "../support/recipes.ts";
 
-/** What a page asks for. */
+/** A request of a page. */
 export type ControlRequest =
   | { do: "start"; name: RecipeName; options: RecipeOptions }
   | { do: "next"; server: number; kind: RecipeEventKind | null }
@@ -17,7 +17,7 @@ export type ControlRequest =
 /** Where the tests run. */
 export type Place = "page" | "worker" | "workerd";
 
-/** What it gets. */
+/** The answer to a page. */
 export interface ControlResponses {
   start: { server: number; url: string };
   next: RecipeEvent;
@@ -32,11 +32,11 @@ export interface ControlResponses {
 /** The path of the requests. */
 export const CONTROL_PATH = "/control";
 
-/** Asks; rejects with what the other side rejected with. */
+/** Sends a request. It rejects with the other side's error. */
 export async function ask<R extends ControlRequest>(
   request: R,
 ): Promise<ControlResponses[R["do"]]> {
-  // A page's own address makes it whole; workerd has none, so its environment has the address.
+  // In a page the URL is relative to the page; workerd has no page, so its environment has the address.
   const { CONTROL_URL = CONTROL_PATH } = globalThis as { CONTROL_URL?: string };
   const response = await fetch(CONTROL_URL, { method: "POST", body: JSON.stringify(request) });
   const answer = await response.json();

@@ -1,5 +1,5 @@
 /**
- * Serves the bundle to a browser, runs recipes for it, and collects what it reports of its tests. For Deno
+ * Serves the bundle to a browser, runs recipes for it, and collects the results of its tests. For Deno
  * only.
  */
 
@@ -13,7 +13,7 @@ export interface Listener {
   onDone(place: Place): void;
 }
 
-/** Starts a recipe for a page of an origin. */
+/** Starts a recipe that a page of an origin requests. */
 export type StartRecipe = (
   name: RecipeName,
   options: RecipeOptions,
@@ -66,7 +66,7 @@ export class ControlServer {
     return `http://127.0.0.1:${this.#server.addr.port}`;
   }
 
-  /** Ends the server and all recipes that are left. */
+  /** Ends the server and all running recipes. */
   async close(): Promise<void> {
     for (const recipe of this.#recipes.values()) await recipe.close();
     await this.#server.shutdown();

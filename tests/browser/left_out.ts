@@ -1,12 +1,11 @@
-/** Unit tests that are about other platforms: what they expect isn't so in a browser, and why. */
+/** Unit tests of other platforms' behaviour, and why a browser differs. */
 export const LEFT_OUT: Readonly<Record<string, string>> = {
-  "connect: throws for malformed arguments, and for nothing else":
-    "a page's own URL makes it whole",
-  "connect W5 W9: the native socket where it can do all that is asked, else net":
+  "connect: throws only for malformed arguments": "a page's own URL makes it whole",
+  "connect W5 W9: uses the native socket if it supports all options, otherwise net":
     "it has no header fields, and no net",
-  "connect: user info in the URL works natively where header fields do": "it has no header fields",
-  "connect: no header field goes into a constructor that isn't known to take any": "it has no net",
-  "connect: where there is no global WebSocket": "it has no net",
+  "connect: user info in the URL works natively if header fields do": "it has no header fields",
+  "connect: passes no header field to a constructor that may not support any": "it has no net",
+  "connect: works without a global WebSocket": "it has no net",
   "a message that took long to compress is also written at once, however small it became":
     "it has no compressor",
   "S155 invalid options throw at once, and the bytes stay untouched":

@@ -1,4 +1,4 @@
-/** The little of `node:process` that tests use, for pages and workers: there is no environment. */
+/** The part of `node:process` that tests use, for pages and workers: there is no environment. */
 
 interface Process {
   readonly env: Readonly<Record<string, string | undefined>>;

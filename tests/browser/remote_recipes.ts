@@ -1,6 +1,6 @@
 /**
  * Recipes for a page: the servers run in the process that serves the page. In a browser's bundle this
- * module takes the place of tests/support/recipes.ts.
+ * module replaces tests/support/recipes.ts.
  */
 
 import { ask } from "./control.ts";
@@ -25,7 +25,7 @@ class RemoteRecipe implements RecipeServer {
   // deno-lint-ignore no-explicit-any
   next(kind?: RecipeEventKind): Promise<any> {
     const event = this.#ask(() => ask({ do: "next", server: this.#server, kind: kind ?? null }));
-    // A test that has already failed leaves such promises behind: its own failure is what to show.
+    // A test that has already failed leaves such promises behind: only its own failure matters.
     event.catch(() => {});
     return event;
   }
@@ -46,7 +46,7 @@ class RemoteRecipe implements RecipeServer {
     await this.#ask(() => ask({ do: "close", server: this.#server }));
   }
 
-  /** A question after a release sees its effect. */
+  /** Orders requests, so that a request after a release sees its effect. */
   async #ask<T>(request: () => Promise<T>): Promise<T> {
     await this.#released;
     return await request();
@@ -62,7 +62,7 @@ export async function startRecipe(
   return new RemoteRecipe(server, url);
 }
 
-/** Runs a body against a recipe, and ends the recipe's server, also when the body throws. */
+/** Runs a body against a recipe, and ends the recipe's server, even if the body throws. */
 export async function withRecipe(
   name: RecipeName,
   options: RecipeOptions,

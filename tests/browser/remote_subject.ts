@@ -1,6 +1,6 @@
 /**
  * The server of a case of the WebSockets standard, for a page: it runs in the process that serves the page. In a
- * browser's bundle this module takes the place of tests/faces/subject_server.ts.
+ * browser's bundle this module replaces tests/faces/subject_server.ts.
  */
 
 import { ask } from "./control.ts";

@@ -9,7 +9,7 @@ function place(): Place {
 }
 
 /**
- * Runs them all.
+ * Runs all tests.
  *
  * @param leftOut Names of tests that aren't run, and why.
  */

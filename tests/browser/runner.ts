@@ -1,12 +1,12 @@
 /**
- * `Deno.test` for a page or a worker: importing this module puts it in place, so it comes first in a
- * bundle; {@linkcode runTests} runs what was registered, one test after the other.
+ * `Deno.test` for a page or a worker. Importing this module defines it, so the module must be first in a
+ * bundle. {@linkcode runTests} runs the registered tests, one after the other.
  */
 
-/** What became of one test. */
+/** The result of one test. */
 export interface TestResult {
   readonly name: string;
-  /** What it failed with; empty when it passed. */
+  /** Its failures; empty if it passed. */
   readonly failures: readonly string[];
   readonly ignored: boolean;
 }
@@ -33,7 +33,7 @@ function register(...parts: unknown[]): void {
   tests.push({ ...options, name: String(name), fn: (fn ?? options?.fn) as Registered["fn"] });
 }
 
-// Only what tests use: code that asks where it runs must not take this for Deno.
+// Only the members that tests use: code that detects its runtime must not detect Deno.
 Object.assign(globalThis, { Deno: { test: register } });
 
 function described(error: unknown): string {
@@ -74,8 +74,8 @@ async function run({ name, fn, ignore = false }: Registered): Promise<TestResult
 /**
  * Runs all tests.
  *
- * @param leftOut Names of tests that aren't run, and why; each has to be there.
- * @param onResult Gets each result when it is there.
+ * @param leftOut Names of tests that aren't run, and why; each must exist.
+ * @param onResult Gets each result as soon as it is known.
  */
 export async function runTests(
   leftOut: Readonly<Record<string, string>>,

@@ -1,6 +1,6 @@
 /**
- * The cases of the WebSockets standard in a browser: the page's class of this package, and the browser's own as their
- * control.
+ * The cases of the WebSockets standard in a browser: with the page's class of this package, and with the browser's own
+ * class as the control.
  */
 
 import { WebSocket } from "../../src/page_faces/mod.ts";

@@ -1,4 +1,4 @@
-/** docs/reference/errors.md has a line for each error, each line says what is so, and none is left over. */
+/** docs/reference/errors.md has a line for each error, each line is correct, and no line is superfluous. */
 // Deno only: it reads the project's files
 
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
@@ -8,7 +8,7 @@ import { errorLines, errorTexts, isAbout, PAGE } from "./texts.ts";
 
 const lines = await errorLines();
 
-/** What needs no line of its own, exactly as the source has it, and why. */
+/** Texts of the source that need no line of their own, and why. */
 const WITHOUT_LINE: Readonly<Record<string, string>> = {
   "Cannot create a handshake: the nonce must have … bytes, got …": "only this package calls that",
   "Cannot encode the Close: a reason needs a code": "the arguments of close are checked before",
@@ -33,7 +33,7 @@ const WITHOUT_LINE: Readonly<Record<string, string>> = {
   "Cannot use the option …: it must be …": "its parts have lines",
 };
 
-/** What the source puts together of parts that are found elsewhere. */
+/** Texts that the source builds from parts in other places. */
 const COMPOSED: readonly string[] = [
   "Cannot connect to …: …",
   "Cannot connect to …: …: …",
@@ -55,7 +55,7 @@ const COMPOSED: readonly string[] = [
   "… exceeds … (… …)",
 ];
 
-/** Parts of sentences in the files whose sentences count by themselves. */
+/** Parts of sentences in the files whose sentences count alone. */
 const PARTS: readonly string[] = [
   'To get the cause, connect with transport: "net" or require: ["failureCause"]',
   "the certificate can't be trusted: it has expired, or its authority is not known. ",
@@ -86,7 +86,7 @@ Deno.test("errors page: each error of the source has a line", () => {
   assertEquals(without, [], remedy);
 });
 
-Deno.test("errors page: each line has its test, and a meaning", () => {
+Deno.test("errors page: each line has a test and a meaning", () => {
   assertEquals(lines.map(({ text }) => text), Object.keys(PROVOKED));
   assertEquals(lines.filter(({ meaning }) => meaning === ""), []);
 });

@@ -1,4 +1,4 @@
-/** How to get each error of docs/reference/errors.md: by its text, as the page has it. */
+/** How to provoke each error of docs/reference/errors.md, by its text on the page. */
 
 import { acceptStream, acceptStreams, Http2, Http2Pool } from "../../src/http2/mod.ts";
 import { delay } from "@std/async";
@@ -60,23 +60,23 @@ const RESUMPTION = "tests/reconnecting/resumption_test.ts";
 const ATTEMPT = "tests/reconnecting/attempt_test.ts";
 const SESSIONS = "tests/reconnecting/sessions_test.ts";
 
-/** Gives an error, throws it, or gives a promise that rejects with it or fulfils with it. */
+/** Returns an error, throws it, or returns a promise that rejects or fulfils with it. */
 export type Provoke = () => unknown;
 
-/** The test that has it, and a part of the error's text that it expects. */
+/** The test that provokes it, and a part of the error's text that the test expects. */
 export interface Elsewhere {
   readonly file: string;
   readonly part: string;
 }
 
-/** The error of a client that sends more than it may: of the server's channel, or what `onError` got. */
-/** What does the work of a channel. */
+/** The connection behind a channel. */
 function connectionOf(channel: WebSocketChannel) {
   const core = Channel.coreOf(channel);
   if (core === null) throw new Error("it is no channel of this package");
   return core;
 }
 
+/** The error for a client that exceeds the rate limit: the server channel's error, or the error that `onError` gets. */
 async function flooded(rateLimit: RateLimitOptions, whose: "closed" | "onError"): Promise<unknown> {
   const { promise, resolve } = deferred<unknown>();
   const server = await WebSocketServer.bind({
@@ -122,7 +122,7 @@ function bind(options: unknown): Promise<unknown> {
   return WebSocketServer.bind(options as BindOptions);
 }
 
-/** An attempt over bytes that are answered with a text. */
+/** An attempt over a byte channel that answers with a text. */
 function answered(text: string, options: ConnectOptions = {}): Promise<unknown> {
   const bytes = new FakeBytes();
   const channel = connectOver(bytes, "ws://a.test", wrong(options));
@@ -134,7 +134,7 @@ function answered(text: string, options: ConnectOptions = {}): Promise<unknown> 
 
 const UPGRADED = "HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";
 
-/** As {@linkcode answered}, with a 101 whose accept is right. */
+/** As {@linkcode answered}, with a 101 and a correct accept value. */
 function agreed(fields: string, options: ConnectOptions = {}): Promise<unknown> {
   const bytes = new FakeBytes();
   const channel = connectOver(bytes, "ws://a.test", wrong(options));
@@ -150,7 +150,7 @@ function dialled(code: string): unknown {
   return dialError(new URL("ws://a.test"), { phase: "tls", cause });
 }
 
-/** What a channel ends with that gets these bytes. */
+/** The error with which a channel ends that receives these bytes. */
 async function broken(hex: string, side: "client" | "server" = "client"): Promise<unknown> {
   const { channel, bytes } = rig({ side });
   bytes.receive(fromHex(hex));
@@ -164,7 +164,7 @@ async function corrupt(): Promise<unknown> {
   return (await channel.closed).error;
 }
 
-/** What a stream fails with, of a channel that is transformed. */
+/** The error with which the stream of a transformed channel fails. */
 function json(options: unknown, message: unknown): Promise<unknown> {
   const { local, foreign } = channelPair<string | Uint8Array>();
   const { stream } = local.transform(wrong(jsonDocument(wrong(options))));
@@ -177,7 +177,7 @@ function sendJson(options: unknown, value: unknown): unknown {
   return local.transform(wrong(jsonDocument(wrong(options)))).sink.add(wrong(value));
 }
 
-/** A Standard Schema that answers so. */
+/** A Standard Schema with this answer. */
 function schema(answer: unknown): unknown {
   return { "~standard": { version: 1, vendor: "test", validate: () => answer } };
 }
@@ -1063,7 +1063,7 @@ export const PROVOKED: Readonly<Record<string, Provoke | Elsewhere>> = {
     ),
 };
 
-/** What a channel that reconnects ends with, after some steps. */
+/** The error with which a reconnecting channel ends after some steps. */
 async function reconnecting(
   options: ReconnectingOptions & { target?: () => Promise<string> },
   steps: (rig: Rig) => Promise<void>,
@@ -1073,7 +1073,7 @@ async function reconnecting(
   return (await rig.channel.closed).error;
 }
 
-/** What `add` throws while there is no connection. */
+/** The error that `add` throws without a connection. */
 async function away(options: ReconnectingOptions): Promise<unknown> {
   const { channel }: { channel: ReconnectingChannel } = new Rig(options);
   try {
@@ -1083,7 +1083,7 @@ async function away(options: ReconnectingOptions): Promise<unknown> {
   }
 }
 
-/** Why a server's options don't decide: what `onError` gets. */
+/** The error that `onError` gets when a server's options can't decide. */
 async function decided(options: object): Promise<unknown> {
   let tell = (_error: unknown): void => {};
   const told = new Promise((resolve) => tell = resolve);

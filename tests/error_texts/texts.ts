@@ -1,9 +1,9 @@
-/** The texts of errors as the source writes them. For Deno only: it reads the source. */
+/** The texts of errors in the source. For Deno only: it reads the source. */
 
 import ts from "typescript";
 import { readText, sourcesBelow } from "../support/sources.ts";
 
-/** An error's text; `…` is where the source puts a value in. */
+/** An error's text; `…` stands for a value that the source inserts. */
 export interface ErrorText {
   readonly text: string;
   readonly path: string;
@@ -11,7 +11,7 @@ export interface ErrorText {
 
 const PROXY = "Cannot connect to …: the proxy …: ";
 
-/** What makes an error, and which of its arguments is the text; the text goes behind `before`. */
+/** The functions that create errors. `at` is the position of the text among the arguments; `before` precedes it. */
 const MAKERS: Readonly<Record<string, { at: number; before?: string }>> = {
   Error: { at: 0 },
   TypeError: { at: 0 },
@@ -52,7 +52,7 @@ export async function errorTexts(): Promise<ErrorText[]> {
   return found.filter(({ text }) => /[A-Za-z]/.test(text));
 }
 
-/** The functions whose sentence alone is the reason of a failed attempt to connect. */
+/** The functions whose sentence is the whole reason of a failed attempt to connect. */
 const FAULTS = /^src\/net\/(dial_error|redirect|socks)\.ts$|^src\/native\/connect_failure\.ts$/;
 
 function isSentence(node: ts.Node): node is ts.Expression {
@@ -73,7 +73,7 @@ function textsOf(node: ts.Node): string[] {
   return valuesOf(argument).map((it) => `${maker.before ?? ""}${it}`);
 }
 
-/** What an expression may be; `…` for what isn't known. */
+/** The possible texts of an expression; `…` stands for an unknown part. */
 function valuesOf(node: ts.Expression): string[] {
   if (ts.isStringLiteral(node) || ts.isNoSubstitutionTemplateLiteral(node)) return [node.text];
   if (ts.isParenthesizedExpression(node)) return valuesOf(node.expression);
@@ -113,7 +113,7 @@ function constantOf(name: ts.Identifier): string[] {
   return ["…"];
 }
 
-/** The page's lines: the text of an error, its class, what it means and what to do. */
+/** A line of the page: the text of an error, its class, its meaning and the remedy. */
 export interface ErrorLine {
   readonly text: string;
   readonly name: string;
@@ -139,7 +139,7 @@ export function isAbout(line: string, text: string): boolean {
   return new RegExp(`^${partsOf(line).map(escaped).join("[^]*")}$`).test(text);
 }
 
-/** What a line has between what is put in. */
+/** The parts of a line between the inserted values. */
 export function partsOf(line: string): string[] {
   return line.split("…");
 }

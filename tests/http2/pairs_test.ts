@@ -1,8 +1,8 @@
 // Deno only: it starts programs, on the other runtimes as well
 
 /**
- * Each runtime as the client of each: 1 MiB there and back on two channels of one session, plain and with TLS. `PAIRS=all` runs
- * all pairs, as the nightly run does; without it Deno runs with Node and with Bun.
+ * Each runtime as the client of each other: echoes 1 MiB on two channels of one session, with and without TLS. `PAIRS=all`
+ * runs all pairs, as the nightly run does; without it Deno runs with Node and with Bun.
  */
 
 import { assertEquals } from "@std/assert";
@@ -74,7 +74,7 @@ const OVERWRITING = ["env", "MALLOC_PERTURB_=165"];
 for (const [name, command] of isAll ? runtimes : runtimes.slice(0, 1)) {
   Deno.test({
     name:
-      `http2 W44 pool on ${name}: its close keeps the process, behind terminated channels too; a server on Deno goes on${
+      `http2 W44 pool on ${name}: its close does not end the process, even after terminated channels, nor the server on Deno${
         command === null ? " (left out: it is not installed)" : ""
       }`,
     ignore: command === null,

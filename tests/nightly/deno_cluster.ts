@@ -1,9 +1,9 @@
 // Deno only: it is about Deno's node:cluster
 
 /**
- * Why docs/how-to/deploy.md says not to use `node:cluster` on Deno: a worker that closes takes connections with it. The
- * program has nothing of this package. When this test fails Deno has mended it: then tests/server/rolling_restart_test.ts
- * shows `node:cluster` on Deno as well, and the page says so.
+ * Why docs/how-to/deploy.md advises against `node:cluster` on Deno: a closing worker leaves connections hanging. The
+ * program does not use this package. When this test fails, Deno has fixed it: then tests/server/rolling_restart_test.ts
+ * must test `node:cluster` on Deno as well, and the page must say so.
  */
 
 import { assert } from "@std/assert";

@@ -1,9 +1,9 @@
 // Deno only: it is about Deno's node:http2
 
 /**
- * Why `destroyLater` in src/net/http2.ts exists: Deno frees a session of HTTP/2 while it reads a GOAWAY of it. The
- * program has nothing of this package; glibc overwrites freed memory for it. When this test fails Deno has mended it:
- * then `destroyLater` goes.
+ * Why `destroyLater` in src/net/http2.ts exists: Deno frees a session of HTTP/2 while it reads its GOAWAY. The
+ * program does not use this package, and glibc overwrites its freed memory. When this test fails, Deno has fixed it:
+ * then remove `destroyLater`.
  */
 
 import { assertNotEquals } from "@std/assert";

@@ -1,6 +1,6 @@
 // Deno only: it starts programs, on the other runtimes as well
 
-/** Peers that only close their half, in each phase, many at a time: no connection stays in CLOSE-WAIT. */
+/** Many peers that close only their half, in each phase: no connection stays in CLOSE-WAIT. */
 
 import { assertEquals } from "@std/assert";
 import { existsSync } from "node:fs";
@@ -30,7 +30,7 @@ async function upgrade(conn: Deno.Conn, path = "/"): Promise<void> {
   assertEquals(await statusOf(conn), 101);
 }
 
-/** What a client does before it closes its half, and then only waits. */
+/** What a client does before it closes its half and waits. */
 const PHASES: Readonly<Record<string, Phase>> = {
   "before a byte": () => Promise.resolve(),
   "in the middle of the request": (conn) => conn.write(requestFor().subarray(0, 30)),
@@ -84,7 +84,7 @@ Deno.test({
   async fn() {
     const before = await Deno.readTextFile(SYSCTL);
     await Deno.writeTextFile(SYSCTL, "5000");
-    // A bare server: what it leaves is the system's.
+    // A bare server: the connections that it leaves are the system's.
     const server = createServer((socket) => {
       socket.on("error", () => {});
       socket.write(new Uint8Array(64 * 1024 * 1024));
@@ -120,7 +120,7 @@ for (const [name, command] of await serverRuntimes()) {
         for (const [phase, act] of Object.entries(PHASES)) {
           conns = await connections(server, act);
           const start = performance.now();
-          // The peers still have their half: what the server has left is its own doing.
+          // The peers' halves are still open: the server itself has released its connections.
           await server.until(
             (it) =>
               it.open + it.connecting + it.silent === 0 && it.files <= before.files + 8 &&

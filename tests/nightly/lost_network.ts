@@ -1,8 +1,8 @@
 // Deno only: it starts programs, on the other runtimes as well
 
 /**
- * The network goes away: no packet, no FIN, no RST comes any more. Pings end both ends of every connection, and the
- * server goes on when the network is back. In a network namespace, whose loopback interface can be taken down:
+ * The network fails: no packet, no FIN, no RST arrives. Pings end both ends of every connection, and the
+ * server continues when the network is back. The test runs in a network namespace and disables its loopback interface:
  * `.ci/nightly` runs it there.
  */
 
@@ -43,7 +43,7 @@ for (const [name, command] of await serverRuntimes()) {
           () => NetWebSocketChannel.connect(server.url, pings),
         );
         await Promise.all(clients.map((it) => it.ready));
-        // Several pings later all are there.
+        // After several pings all are still open.
         await delay(2000);
         assertEquals((await server.figures()).open, COUNT);
         await setLoopback("down");

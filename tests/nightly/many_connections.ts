@@ -1,6 +1,6 @@
 // Deno only: it starts programs, on the other runtimes as well
 
-/** As many connections as this machine lets a process have: all are served, and nothing is left of them. */
+/** As many connections as this machine allows a process: the server serves all, and releases everything. */
 
 import { assert, assertEquals } from "@std/assert";
 import {
@@ -16,13 +16,13 @@ import { leftOut } from "../support/needs.ts";
 
 /** Files that a process needs beside its connections. */
 const RESERVE = 300;
-/** How many connections begin at a time. */
+/** How many connections begin at the same time. */
 const BATCH = 200;
 
 const LIMIT = await fileLimit();
 const COUNT = Math.min(LIMIT - RESERVE, 27_000);
 
-/** A text "hello", masked with zeros; and what is sent back. */
+/** A text "hello", masked with zeros, and its echo. */
 const HELLO = Uint8Array.of(0x81, 0x85, 0, 0, 0, 0, 0x68, 0x65, 0x6c, 0x6c, 0x6f);
 const ECHO = "129,5,104,101,108,108,111";
 
@@ -64,7 +64,7 @@ for (const [name, command] of await serverRuntimes()) {
         for (const conn of conns) conn.close();
         const after = await server.until((it) => it.ended === COUNT, "all channels have ended");
         assertEquals(after.open, 0);
-        // Deno closes files in threads, later.
+        // Deno closes files later, in threads.
         await server.until((it) => it.files <= before.files + 8, "their files are closed");
         const { LISTEN, "TIME-WAIT": _, ...left } = tcpStates(server.port);
         assertEquals([LISTEN, left], [1, {}]);

@@ -1,4 +1,4 @@
-/** What the nightly tests share: a server in a process of its own, and what the system knows of its connections. */
+/** Shared code of the nightly tests: a server in a process of its own, and the system's list of its connections. */
 
 import { delay } from "@std/async";
 import { NEWEST_NODE, runtime } from "../../tasks/tools.ts";
@@ -6,7 +6,7 @@ import { bundled, type Program, RUNTIMES, startProgram } from "../server/program
 
 const PROGRAM = "tests/server/programs/many.ts";
 
-/** What the server's process reports about itself. */
+/** The figures that the server's process reports. */
 export interface Figures {
   readonly open: number;
   readonly connecting: number;
@@ -25,18 +25,18 @@ export interface Server {
   readonly url: string;
   readonly port: number;
   figures(): Promise<Figures>;
-  /** Fulfils with the figures once they are so. */
+  /** Fulfils with the figures once they satisfy a condition. */
   until(isSo: (figures: Figures) => boolean, what: string): Promise<Figures>;
   stop(): Promise<unknown>;
 }
 
-/** What runs the server; `null`: it isn't installed. */
+/** The command that runs the server; `null` if the runtime isn't installed. */
 export async function serverRuntimes(): Promise<typeof RUNTIMES> {
   const newest = await runtime(`Node ${NEWEST_NODE}`).catch(() => null);
   return [...RUNTIMES, [`Node ${NEWEST_NODE}`, newest?.command ?? null]];
 }
 
-/** How long the server may take for what the tests wait for, in milliseconds. */
+/** The maximum time that the tests wait for the server, in milliseconds. */
 const PATIENCE = 60_000;
 
 /** Starts a server. */

@@ -1,5 +1,5 @@
 /**
- * A stand-in for the few functions of `@std/assert` that the tests use, for machines that can't
+ * A stand-in for the functions of `@std/assert` that the tests use, for machines that can't
  * reach JSR: the same signatures, over `node:assert/strict`.
  */
 

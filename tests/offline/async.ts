@@ -1,11 +1,11 @@
 /**
- * A stand-in for the few functions of `@std/async` that tests, examples and benchmarks use, for
- * machines that can't reach JSR: the same signatures, and what their documentation says.
+ * A stand-in for the functions of `@std/async` that tests, examples and benchmarks use, for
+ * machines that can't reach JSR: the same signatures, and the documented behaviour.
  */
 
 export interface DelayOptions {
   signal?: AbortSignal;
-  /** Whether the timer keeps the process running; left out: true. Only Deno can do without. */
+  /** Whether the timer keeps the process running. Default: true. Only Deno supports false. */
   persistent?: boolean;
 }
 
@@ -108,7 +108,7 @@ interface Item<R> {
   result?: PromiseSettledResult<R>;
 }
 
-/** The results, in the order of the values; a failure ends it once all that has begun is done. */
+/** The results, in the order of the values. A failure ends it after all started work has ended. */
 async function* mapped<T, R>(
   poolLimit: number,
   array: Iterable<T> | AsyncIterable<T>,

@@ -1,9 +1,9 @@
-/** What tests rely on of `@std/async`, be it the genuine package or its stand-in. */
+/** The behaviour of `@std/async` that tests rely on, in the real package and in its stand-in. */
 
 import { assertEquals, assertInstanceOf, assertLess, assertRejects } from "@std/assert";
 import { deadline, delay, pooledMap, retry, RetryError } from "@std/async";
 
-Deno.test("@std/async delay: waits; a signal ends it with its reason", async () => {
+Deno.test("@std/async delay: waits, and a signal ends it with the signal's reason", async () => {
   await delay(0);
   const reason = new Error("enough");
   const controller = new AbortController();
@@ -13,10 +13,10 @@ Deno.test("@std/async delay: waits; a signal ends it with its reason", async () 
   assertEquals(await delay(0, { signal: AbortSignal.abort(reason) }).catch((it) => it), reason);
 });
 
-Deno.test("@std/async deadline: what a promise gives in time, else a TimeoutError", async () => {
+Deno.test("@std/async deadline: returns a promise's value in time, otherwise a TimeoutError", async () => {
   assertEquals(await deadline(Promise.resolve(1), 1_000_000), 1);
   assertEquals(await deadline(Promise.reject("no"), 1_000_000).catch((it) => it), "no");
-  // The genuine one's timer keeps no process running.
+  // The timer of the real package keeps no process running.
   const alive = setTimeout(() => {}, 1_000_000);
   const late = await assertRejects(() => deadline(new Promise(() => {}), 1), DOMException);
   assertEquals(late.name, "TimeoutError");
@@ -27,7 +27,7 @@ Deno.test("@std/async deadline: what a promise gives in time, else a TimeoutErro
   assertEquals(await given.catch((it) => it), reason);
 });
 
-Deno.test("@std/async retry: until it succeeds, so often, and not what can't succeed", async () => {
+Deno.test("@std/async retry: repeats until success or the maximum of attempts, and not after a final error", async () => {
   const pauses = { minTimeout: 1, multiplier: 1, jitter: 0 };
   let calls = 0;
   const third = (): number => {
@@ -45,7 +45,7 @@ Deno.test("@std/async retry: until it succeeds, so often, and not what can't suc
   assertEquals(calls, 1);
 });
 
-Deno.test("@std/async pooledMap: so many at a time, the results in order", async () => {
+Deno.test("@std/async pooledMap: limits concurrency, and returns the results in order", async () => {
   let running = 0;
   let most = 0;
   const values = Array.from({ length: 20 }, (_, i) => i);

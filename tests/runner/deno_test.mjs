@@ -44,7 +44,7 @@ function context(name, failures) {
   };
 }
 
-// Only what tests use: code that asks where it runs must not take this for Deno.
+// Only the members that tests use: code that detects its runtime must not detect Deno.
 globalThis.Deno = { test: register };
 
 /** The longest that a test may take before it counts as one that hangs, in milliseconds. */

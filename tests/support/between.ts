@@ -1,4 +1,4 @@
-/** Programs between a client and a server: each listens on its own port. */
+/** Programs that stand between a client and a server. Each listens on its own port. */
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
@@ -13,7 +13,7 @@ export const nginx: readonly string[] | null = findCommand([["nginx"], ["/usr/sb
   "-v",
 ]);
 
-/** The settings with which nginx stays in its folder and in the foreground. */
+/** The settings that keep nginx in its folder and in the foreground. */
 export function nginxFolders(folder: string): { readonly main: string; readonly http: string } {
   const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
     .map((it) => `${it}_temp_path ${folder}/${it};`).join(" ");
@@ -32,7 +32,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** Runs a program with a folder of its own, and waits until it listens; it fails when the program ends before the body. */
+/** Runs a program with a folder of its own, and waits until it listens. Fails if the program ends before the body. */
 export async function withProgram(
   prepare: (folder: string, port: number) => readonly string[],
   body: (port: number) => Promise<void>,

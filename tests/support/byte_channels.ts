@@ -7,7 +7,7 @@ import { channelPair } from "../../src/stream_channel/channel_pair.ts";
 import type { ByteChannel } from "./own_channels.ts";
 import { joined } from "./bytes.ts";
 
-/** A TCP connection to where a URL points, as a wire. */
+/** A TCP connection to the host of a URL, as a wire. */
 export async function dial(url: string): Promise<SocketWire> {
   const { hostname, port } = new URL(url);
   const socket: Socket = await new Promise((resolve, reject) => {
@@ -21,12 +21,12 @@ export async function dial(url: string): Promise<SocketWire> {
   return new SocketWire(socket);
 }
 
-/** What a chunk in flight is changed to. */
+/** Splits a chunk in flight into other chunks. */
 export type Reshape = (chunk: Uint8Array) => Iterable<Uint8Array>;
 
 /**
- * Each byte of a chunk by itself; of one that is larger than 16 KiB only those of the first 1 KiB, and
- * the rest in pieces of odd length: what is large comes as many chunks.
+ * Splits a chunk into single bytes. Of a chunk above 16 KiB it splits only the first 1 KiB so, and
+ * the rest into pieces of odd length, so that a large chunk does not become too many.
  */
 export function* byByte(chunk: Uint8Array): Iterable<Uint8Array> {
   const single = chunk.length > 16 * 1024 ? 1024 : chunk.length;
@@ -38,7 +38,7 @@ export function* byByte(chunk: Uint8Array): Iterable<Uint8Array> {
 }
 
 /**
- * The same bytes in other chunks, both ways: cut by `reshape`, synchronously.
+ * Passes the same bytes in other chunks, in both directions: `reshape` cuts them synchronously.
  */
 export function reshaped(inner: ByteChannel, reshape: Reshape): ByteChannel {
   const incoming = new StreamController<Uint8Array>({
@@ -69,7 +69,7 @@ export function reshaped(inner: ByteChannel, reshape: Reshape): ByteChannel {
   };
 }
 
-/** The same bytes, all that comes within a turn of the event loop as one chunk. */
+/** Passes the same bytes, with everything of one turn of the event loop as one chunk. */
 export function merged(inner: ByteChannel): ByteChannel {
   const incoming = new StreamController<Uint8Array>({
     pause: () => subscription.pause(),

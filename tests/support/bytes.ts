@@ -12,7 +12,7 @@ export function hex(data: ArrayBuffer | ArrayBufferView): string {
   const bytes = ArrayBuffer.isView(data)
     ? new Bytes(data.buffer, data.byteOffset, data.byteLength)
     : new Bytes(data);
-  // Megabytes pass through here: a text for each byte would take most of a test's time.
+  // Tests convert megabytes: a text for each byte would take most of a test's time.
   const digits = new Bytes(bytes.length * 2);
   let at = 0;
   for (const byte of bytes) {
@@ -22,14 +22,14 @@ export function hex(data: ArrayBuffer | ArrayBufferView): string {
   return new TextDecoder().decode(digits);
 }
 
-/** The bytes of a hexadecimal text, which may have blanks. */
+/** The bytes of a hexadecimal text, which may contain blanks. */
 export function fromHex(text: string): Uint8Array<ArrayBuffer> {
   const digits = text.replaceAll(/\s/g, "");
   if (!/^([0-9a-f]{2})*$/i.test(digits)) throw new SyntaxError(`No hexadecimal text: ${text}`);
   return Uint8Array.from(digits.match(/../g) ?? [], (pair) => parseInt(pair, 16));
 }
 
-/** One array of the bytes of many. */
+/** Joins the bytes of several arrays. */
 export function joined(chunks: Iterable<Uint8Array>): Uint8Array<ArrayBuffer> {
   const all = [...chunks];
   const result = new Uint8Array(all.reduce((sum, chunk) => sum + chunk.length, 0));

@@ -1,4 +1,4 @@
-/** Certificates for tests, made on the spot with `node:crypto` alone: no tool needs to be installed. */
+/** Certificates for tests, which `node:crypto` alone creates when they are needed: no tool needs to be installed. */
 
 import { Buffer } from "node:buffer";
 import {
@@ -17,21 +17,21 @@ export interface Identity {
   readonly key: string;
 }
 
-/** What a certificate is to say. */
+/** The content of a certificate. */
 export interface CertificateOptions {
   /** The subject's common name. */
   commonName?: string;
-  /** Host names and IP addresses that it is for. */
+  /** The host names and IP addresses that it is valid for. */
   names?: readonly string[];
   /** The authority that signs it. Default: it signs itself. */
   issuer?: Identity;
-  /** Until when it is valid; default: for a day from now. */
+  /** The end of its validity. Default: a day from now. */
   notAfter?: Date;
 }
 
 const DAY = 24 * 60 * 60 * 1000;
 
-/** Makes a key and a certificate for it. */
+/** Creates a key and a certificate for it. */
 export function createIdentity(options: CertificateOptions = {}): Identity {
   const { commonName = "test", names = [], issuer } = options;
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
@@ -56,7 +56,7 @@ export function createIdentity(options: CertificateOptions = {}): Identity {
   };
 }
 
-/** RFC 5280 §5: makes an authority's list of certificates that it doesn't vouch for any more, PEM. */
+/** Creates an authority's list of revoked certificates, in PEM (RFC 5280 §5). */
 export function createRevocationList(authority: Identity, revoked: readonly Identity[]): string {
   const now = new Date();
   const entries = revoked.map(({ cert }) => {
@@ -75,7 +75,7 @@ export function createRevocationList(authority: Identity, revoked: readonly Iden
   return pem("X509 CRL", sequence(toBeSigned, SIGNATURE_ALGORITHM, bitString(signature)));
 }
 
-/** Whether a key fits, so that a test of this file can tell. */
+/** Whether a key belongs to a certificate, for tests of this file. */
 export function publicKeyOf(identity: Identity): string {
   return createPublicKey(identity.key).export({ type: "spki", format: "pem" }).toString();
 }
@@ -127,7 +127,7 @@ function distinguishedName(commonName: string): Buffer {
 /** RFC 5758 §3.2: ECDSA with SHA-256. */
 const SIGNATURE_ALGORITHM = sequence(identifier("2a8648ce3d040302"));
 
-// RFC 5280 §4.2: what a certificate is for.
+// RFC 5280 §4.2: the usage of a certificate.
 
 function extensions(isAuthority: boolean, names: readonly string[]): Buffer[] {
   const list = [
@@ -151,7 +151,7 @@ function alternativeName(name: string): Buffer {
   return tagged(0x82, Buffer.from(name));
 }
 
-/** The encoded subject: the sixth field of what was signed. */
+/** The encoded subject: the sixth field of the signed part. */
 function subjectOf(cert: string): Buffer {
   const der = Buffer.from(cert.replace(/-----[^-]+-----|\s/g, ""), "base64");
   let at = contentStart(der, contentStart(der, 0));

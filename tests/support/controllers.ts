@@ -14,7 +14,7 @@ import {
 } from "../../src/stream_channel/channel_stream.ts";
 import { sizeOf } from "../../src/stream_channel/counted_queue.ts";
 
-/** Feeds a stream: see `StreamFeed`. */
+/** Feeds a stream, as `StreamFeed` describes. */
 export class StreamController<T> {
   readonly stream: MessageStream<T>;
 
@@ -47,7 +47,7 @@ export class StreamController<T> {
   }
 }
 
-/** Owns a sink's target: see `SinkControl`. */
+/** Owns a sink's target, as `SinkControl` describes. */
 export class SinkController<T> {
   readonly sink: MessageSink<T>;
 

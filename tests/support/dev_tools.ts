@@ -1,18 +1,18 @@
-/** A Chromium that is driven by the DevTools protocol alone: its pages can be hidden, frozen and offline. */
+/** A Chromium that tests control by the DevTools protocol alone: its pages can be hidden, frozen and offline. */
 
 import { delay } from "@std/async";
 import { WebSocketChannel } from "../../mod.ts";
 
-/** What a command answers. */
+/** The answer to a command. */
 type Answer = Readonly<Record<string, unknown>>;
 
 /** A page of a {@linkcode DevTools} browser. */
 export interface Tab {
   /** Sends a command to the page. */
   send(method: string, params?: Answer): Promise<Answer>;
-  /** What an expression gives, awaited; an exception rejects. */
+  /** Evaluates an expression and awaits its value. An exception rejects. */
   evaluate(expression: string): Promise<unknown>;
-  /** Brings it to the front, or sends it to the background: then it is hidden. */
+  /** Brings the page to the front, or to the background, where it is hidden. */
   show(isShown: boolean): Promise<void>;
 }
 

@@ -1,6 +1,6 @@
 /**
- * A server that only echoes short messages, and on the path /read only reads, for tests that look at what
- * their own process holds or does: run it as a program. It prints its port.
+ * A server that only echoes short messages, and on the path /read only reads, for tests that inspect the
+ * memory or the work of their own process. Run it as a program. It prints its port.
  */
 
 import { Buffer } from "node:buffer";

@@ -1,14 +1,14 @@
-/** What tests of streams share: waiting without time, and recording a stream's events. */
+/** Shared code of the tests of streams: waiting without timers, and recording a stream's events. */
 
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import type { ChannelStream, StreamSubscription } from "../../src/stream_channel/mod.ts";
 
-/** Lets every microtask run that is due, and those that they plan. */
+/** Waits until every pending microtask has run, and those that they queue. */
 export async function microtasks(rounds = 20): Promise<void> {
   for (let i = 0; i < rounds; i++) await Promise.resolve();
 }
 
-/** Whether a promise settles without anything more happening. */
+/** Whether a promise settles by microtasks alone. */
 export async function settled(promise: Promise<unknown>): Promise<boolean> {
   let is = false;
   promise.then(() => is = true, () => is = true);
@@ -23,14 +23,14 @@ export async function nextMessage<T>(channel: { readonly stream: ChannelStream<T
   return result.value;
 }
 
-/** What {@linkcode record} gives. */
+/** The result of {@linkcode record}. */
 export interface Recording {
-  /** The messages, `["error", error]`, and `"done"`, as they came. */
+  /** The messages, `["error", error]` and `"done"`, in order of arrival. */
   readonly events: unknown[];
   readonly subscription: StreamSubscription;
 }
 
-/** Listens, and keeps all that comes. */
+/** Listens to a stream, and records every event. */
 export function record(stream: ChannelStream<unknown>): Recording {
   const events: unknown[] = [];
   const subscription = stream.listen((value) => events.push(value), {

@@ -1,4 +1,4 @@
-/** Every name that an entry of version 0.1 exported. The migration notes say what has become of each. */
+/** Every name that an entry of version 0.1 exported. The migration notes name the replacement of each. */
 export const EXPORTS_0_1: readonly string[] = `
   AcceptUpgradeOptions AddStreamOptions AdmissionOptions AttemptOptions BindOptions
   BroadcastOptions BunHandlers BunServer BunServerSocket BunUpgradeResult BunWebSocket

@@ -1,24 +1,24 @@
-/** A W3C-shaped socket that does only what a test makes it do. */
+/** A socket with the W3C interface that tests control. */
 
 import type { WebSocketEventLike, WebSocketLike } from "../../src/native/web_socket_like.ts";
 import { hex } from "./bytes.ts";
 
 type EventName = "open" | "message" | "error" | "close";
 
-/** A W3C-shaped socket that does only what a test makes it do, and keeps what was done to it. */
+/** A socket with the W3C interface that tests control. It records the calls of its methods. */
 export class FakeWebSocket implements WebSocketLike {
   readyState: number;
   protocol = "";
   extensions = "";
   bufferedAmount = 0;
   binaryType = "blob";
-  /** What was sent: texts, and bytes as hexadecimal after "0x". */
+  /** The sent messages: texts, and bytes as hexadecimal after "0x". */
   readonly sent: string[] = [];
   /** The arguments of each `close`. */
   readonly closes: unknown[][] = [];
-  /** What happens inside `close`, after it was noted. */
+  /** A callback that runs inside `close`, after the call is recorded. */
   onClose: (socket: FakeWebSocket) => void = () => {};
-  /** Close codes that `close` throws for. */
+  /** The close codes for which `close` throws. */
   refuses: (code: number) => boolean = () => false;
   readonly #listeners: Record<EventName, ((event: WebSocketEventLike) => void)[]> = {
     open: [],
@@ -56,19 +56,19 @@ export class FakeWebSocket implements WebSocketLike {
     for (const listener of this.#listeners[type]) listener(event);
   }
 
-  /** The connection is open. */
+  /** Opens the connection. */
   open(protocol = ""): void {
     this.readyState = 1;
     this.protocol = protocol;
     this.emit("open");
   }
 
-  /** The peer has sent a message. */
+  /** Receives a message of the peer. */
   message(data: unknown): void {
     this.emit("message", { data });
   }
 
-  /** The connection is closed. */
+  /** Closes the connection. */
   closed(event: WebSocketEventLike): void {
     this.readyState = 3;
     this.emit("close", event);

@@ -1,4 +1,4 @@
-/** Values of another realm, such as a test of jest's or a frame of a page gives. */
+/** Values of another realm, such as jest's or a frame's in a page. */
 
 interface Vm {
   createContext(globals: object): object;
@@ -8,7 +8,7 @@ interface Vm {
 /** Evaluates an expression in another realm. */
 export type Foreign = <T>(code: string) => T;
 
-/** Makes another realm with these globals; `null` where the platform has none (a page of a browser). */
+/** Creates another realm with these globals; `null` if the platform can't (a page of a browser). */
 export function foreign(globals: object = {}): Foreign | null {
   const { process } = globalThis as { process?: { getBuiltinModule?(name: string): unknown } };
   const vm = process?.getBuiltinModule?.("vm") as Vm | undefined;

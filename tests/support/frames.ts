@@ -1,4 +1,4 @@
-/** Frames (RFC 6455 §5.2), written independently: they share no code with the package. */
+/** Encodes and decodes frames (RFC 6455 §5.2). It shares no code with the package. */
 
 import { joined, utf8 } from "./bytes.ts";
 
@@ -7,7 +7,7 @@ export const opcodes: Readonly<
   Record<"continuation" | "text" | "binary" | "close" | "ping" | "pong", number>
 > = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 };
 
-/** How many bits a length is written with. */
+/** The number of bits of an encoded length. */
 export type LengthForm = 7 | 16 | 64;
 
 export interface FrameSpec {
@@ -78,7 +78,7 @@ export function closeFrame(
   return frame({ opcode: opcodes.close, payload });
 }
 
-/** A frame as it was read. */
+/** A decoded frame. */
 export interface ReadFrame {
   readonly fin: boolean;
   readonly rsv: number;
@@ -88,13 +88,13 @@ export interface ReadFrame {
   readonly payload: Uint8Array<ArrayBuffer>;
 }
 
-/** Cuts what an end sends into frames and takes their masks off. */
+/** Decodes the bytes of an end into unmasked frames. */
 export class FrameReader {
   #chunks: Uint8Array[] = [];
   #length = 0;
   #needed = 2;
 
-  /** The frames that are whole with this chunk. */
+  /** Returns the frames that this chunk completes. */
   push(chunk: Uint8Array): ReadFrame[] {
     const frames: ReadFrame[] = [];
     this.#chunks.push(chunk);
@@ -106,7 +106,7 @@ export class FrameReader {
     return frames;
   }
 
-  /** One frame; or none, and then `#needed` says with how many bytes to try again. */
+  /** Returns one frame, or none: then `#needed` is the number of bytes that the next attempt needs. */
   #take(): ReadFrame | undefined {
     const [first] = this.#chunks;
     const all = this.#chunks.length === 1 && first !== undefined ? first : joined(this.#chunks);
@@ -139,7 +139,7 @@ export class FrameReader {
   }
 }
 
-/** The frames that are whole in these bytes. */
+/** Returns the complete frames in these bytes. */
 export function framesIn(bytes: Uint8Array): ReadFrame[] {
   return new FrameReader().push(bytes);
 }

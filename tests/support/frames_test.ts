@@ -10,7 +10,7 @@ import {
   type ReadFrame,
 } from "./frames.ts";
 
-Deno.test("frames: RFC 6455 §5.7's examples", () => {
+Deno.test("frames: encode the examples of RFC 6455 §5.7", () => {
   assertEquals(hex(frame({ opcode: opcodes.text, payload: "Hello" })), "810548656c6c6f");
   const masked = frame({ opcode: opcodes.text, payload: "Hello", key: KEY });
   assertEquals(hex(masked), "818537fa213d7f9f4d5158");
@@ -24,14 +24,14 @@ Deno.test("frames: RFC 6455 §5.7's examples", () => {
   assertEquals([head(65535), head(65536)], ["827effff", "827f0000000000010000"]);
 });
 
-Deno.test("frames: a Close with and without a code, RSV bits, a length longer than it must be", () => {
+Deno.test("frames: encode a Close with and without a code, RSV bits, and a length that is not the shortest", () => {
   assertEquals(hex(closeFrame()), "8800");
   assertEquals(hex(closeFrame(1000, "ok")), "880403e86f6b");
   assertEquals(hex(frame({ opcode: opcodes.text, rsv: 4 })), "c100");
   assertEquals(hex(frame({ opcode: opcodes.text, form: 64 })), "817f0000000000000000");
 });
 
-Deno.test("frames: are read whole, byte by byte and several at once", () => {
+Deno.test("frames: decode from one chunk, byte by byte, and several at once", () => {
   const bytes = joined([
     fromHex("818537fa213d 7f9f4d5158"),
     frame({ opcode: 2, payload: new Uint8Array(126).fill(7), fin: false, rsv: 1 }),
@@ -47,7 +47,7 @@ Deno.test("frames: are read whole, byte by byte and several at once", () => {
   assertEquals([...bytes].flatMap((byte) => single.push(Uint8Array.of(byte))), expected);
 });
 
-Deno.test("bytes: what is no hexadecimal text is refused", () => {
+Deno.test("bytes: refuse a text that is not hexadecimal", () => {
   assertEquals(fromHex("0a FF\n00"), Uint8Array.of(10, 255, 0));
   for (const text of ["0", "0g", "123"]) assertThrows(() => fromHex(text), SyntaxError);
 });

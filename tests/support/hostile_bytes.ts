@@ -1,8 +1,8 @@
-/** Bytes whose objects lie about them, and objects that only look like bytes. */
+/** Bytes whose objects report wrong values, and objects that only look like bytes. */
 
 import type { Random } from "./random.ts";
 
-/** What a test adds, and what has to arrive. */
+/** A value that a test adds, and the bytes that must arrive. */
 export interface HostileBytes {
   readonly name: string;
   readonly value: Uint8Array;
@@ -135,7 +135,7 @@ export const HOSTILE_KINDS: readonly string[] = Object.keys(MAKERS);
 /** Bytes of a kind. */
 export function hostileBytes(name: string, expected: Uint8Array): HostileBytes {
   const room = new Uint8Array(expected.length + 8);
-  // Not at the beginning of its buffer, and not to its end.
+  // The view is in the middle of its buffer.
   const bytes = room.subarray(4, 4 + expected.length);
   bytes.set(expected);
   const make = MAKERS[name];
@@ -157,7 +157,7 @@ function detached(buffer: ArrayBuffer): void {
   structuredClone(buffer, { transfer: [buffer] });
 }
 
-/** Values without bytes to send, whatever their members say; new ones at each call. */
+/** Values without bytes to send, despite their members. Each call returns new ones. */
 export function withoutBytes(): [name: string, value: Uint8Array][] {
   const view = new Uint8Array(100);
   const buffer = new ArrayBuffer(100);

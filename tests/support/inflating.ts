@@ -3,12 +3,12 @@
 import type { InflateEvents } from "../../src/protocol/message_deflate.ts";
 import { joined } from "./bytes.ts";
 
-/** What decompresses: a `MessageDeflate`, or a part of one. */
+/** A decompressor: a `MessageDeflate`, or a part of one. */
 export interface Inflater {
   decompress(payload: Uint8Array, maxLength: number, receiver: InflateEvents): Uint8Array | null;
 }
 
-/** The payload, decompressed. Rejects with the error that decompression throws or reports. */
+/** Decompresses a payload. Rejects with the error that decompression throws or reports. */
 export function inflate(
   inflater: Inflater,
   payload: Uint8Array,

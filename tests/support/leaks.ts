@@ -1,4 +1,4 @@
-/** Counts what is left of objects that should be released, on Deno, Node and Bun. */
+/** Counts objects that should have been released, on Deno, Node and Bun. */
 
 import { delay } from "@std/async";
 import { readdirSync } from "node:fs";
@@ -15,7 +15,7 @@ function collector(): () => void {
   return runInNewContext("gc") as () => void;
 }
 
-/** Collects what has no reference, also what a turn of the event loop still held. */
+/** Collects garbage, including objects that a turn of the event loop still referenced. */
 export async function collectGarbage(): Promise<void> {
   collect ??= collector();
   for (let i = 0; i < 3; i++) {
@@ -24,12 +24,12 @@ export async function collectGarbage(): Promise<void> {
   }
 }
 
-/** How many bytes the heap holds. */
+/** The size of the used heap, in bytes. */
 export function heapSize(): number {
   return process.memoryUsage().heapUsed;
 }
 
-/** How many files and sockets the process has open; `null` where the system does not report it. */
+/** The number of open files and sockets of the process; `null` if the system does not report it. */
 export function openHandles(): number | null {
   try {
     return readdirSync("/proc/self/fd").length;
@@ -38,7 +38,7 @@ export function openHandles(): number | null {
   }
 }
 
-/** Objects, watched without being held. */
+/** Watches objects by weak references. */
 export class Watched {
   #references: WeakRef<object>[] = [];
 
@@ -47,25 +47,25 @@ export class Watched {
     this.#references.push(new WeakRef(object));
   }
 
-  /** How many of them are still there. */
+  /** The number of watched objects that still exist. */
   get alive(): number {
     return this.#references.filter((it) => it.deref() !== undefined).length;
   }
 
-  /** Watches none of them any more: watching takes memory, too. */
+  /** Stops watching, which releases the memory of the references. */
   clear(): void {
     this.#references = [];
   }
 }
 
-/** A signal that never aborts and knows how many listeners it has. */
+/** A signal that never aborts and counts its listeners. */
 export class CountingSignal extends EventTarget {
   readonly aborted = false;
   readonly reason = undefined;
   readonly onabort = null;
-  /** How many listeners were added and not removed. */
+  /** The number of listeners that were added and not removed. */
   listeners = 0;
-  /** How many listeners were ever added. */
+  /** The number of listeners that were added in total. */
   added = 0;
 
   override addEventListener(...args: Parameters<EventTarget["addEventListener"]>): void {

@@ -2,7 +2,7 @@
 
 import type { AddressInfo, Server } from "node:net";
 
-/** Lets a server listen at a free port; fulfils with the port. */
+/** Starts a server on a free port. Fulfils with the port. */
 export async function listen(server: Server): Promise<number> {
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
@@ -11,7 +11,7 @@ export async function listen(server: Server): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-/** Closes a server; fulfils when its last connection has ended, and at once if it doesn't listen. */
+/** Closes a server. Fulfils when its last connection has ended, or at once if it doesn't listen. */
 export function closeServer(server: { close(done: () => void): unknown }): Promise<void> {
   return new Promise((resolve) => void server.close(() => resolve()));
 }

@@ -1,11 +1,11 @@
-/** A way to let real input and output happen, without a timer. */
+/** Waits for real input and output without a timer. */
 
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { listen } from "./loopback.ts";
 
 /**
- * A TCP connection of the process with itself. A byte's way there and back takes the event loop
- * through reading and writing sockets, which a bare turn of it needn't do: Deno's may poll sockets
+ * A TCP connection of the process with itself. A byte's round trip takes the event loop
+ * through reading and writing sockets. A single turn may not do that: Deno's loop may poll sockets
  * only every few dozen turns while other work is due.
  */
 export class LoopbackProbe {
@@ -13,7 +13,7 @@ export class LoopbackProbe {
   #server: Server | undefined;
   #answered: (() => void)[] = [];
 
-  /** Fulfils when a byte has left there and come back. */
+  /** Fulfils when a byte has made a round trip. */
   async roundTrip(): Promise<void> {
     const client = await (this.#client ??= this.#open());
     await new Promise<void>((resolve) => {
@@ -34,12 +34,12 @@ export class LoopbackProbe {
     return client;
   }
 
-  /** Ends the connection; fulfils when nothing is left of it. No round trip may be in flight. */
+  /** Ends the connection. Fulfils when both sides are closed. No round trip may be in flight. */
   async close(): Promise<void> {
     const client = await this.#client;
     if (client === undefined) return;
     this.#client = undefined;
-    // The server closes once its side has seen the end.
+    // The server closes after its side has received the end.
     const closed = new Promise<void>((resolve) => this.#server?.close(() => resolve()));
     const ended = new Promise<void>((resolve) => client.once("close", () => resolve()));
     client.end();

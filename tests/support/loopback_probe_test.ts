@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { LoopbackProbe } from "./loopback_probe.ts";
 
-Deno.test("loopback probe: bytes come back in order, and nothing is left behind", async () => {
+Deno.test("loopback probe: returns bytes in order, and leaves no connection behind", async () => {
   const probe = new LoopbackProbe();
   const order: number[] = [];
   await Promise.all([1, 2, 3].map((it) => probe.roundTrip().then(() => order.push(it))));
@@ -11,6 +11,6 @@ Deno.test("loopback probe: bytes come back in order, and nothing is left behind"
   await probe.close();
 });
 
-Deno.test("loopback probe: one that was never used has nothing to close", async () => {
+Deno.test("loopback probe: an unused probe can be closed", async () => {
   await new LoopbackProbe().close();
 });

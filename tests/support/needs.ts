@@ -1,4 +1,4 @@
-/** What a test that is left out says: which program is not installed, and the command that installs it. */
+/** The reason in the name of a left-out test: the missing program, and the command that installs it. */
 
 /** How to install each program that tests start. */
 export const INSTALL: Readonly<Record<string, string>> = {
@@ -24,7 +24,7 @@ export const INSTALL: Readonly<Record<string, string>> = {
   "tinyproxy": "apt-get install -y tinyproxy",
 };
 
-/** Its entry: the programs call it by its number, too. */
+/** The entry of the program; programs also refer to it by its number. */
 const NEWEST = "the newest Node";
 
 /**

@@ -19,21 +19,21 @@ Deno.test("needs: a test that is left out names the program and how to install i
   assertThrows(() => leftOut("no such program", true), RangeError, "no such program");
 });
 
-Deno.test("needs: CI installs what the tests ask for, and nothing else", async () => {
+Deno.test("needs: CI installs exactly the programs that the tests need", async () => {
   const script = await Deno.readTextFile(new URL(".ci/run", ROOT));
   const [, packages = ""] = /apt-get .*install .*\\\n\s+(.*?) \|\|/.exec(script) ?? [];
   const wanted = Object.values(INSTALL).flatMap((it) =>
     /^apt-get install -y (\S+)$/.exec(it)?.[1] ?? []
   );
-  // Other packages bring it.
+  // Other packages depend on it.
   const installed = [...packages.split(" "), "python3"];
   assertEquals(wanted.sort(), installed.sort());
 });
 
-/** Folders whose tests say it in their own way. */
+/** Folders whose tests have their own texts. */
 const OTHERS = /^tests\/(?:topics|http2|check|cli|diagnostics|tasks)/;
 
-Deno.test("needs: each file whose tests may be left out for a program says so by leftOut", async () => {
+Deno.test("needs: each file whose tests need a program uses leftOut", async () => {
   const silent: string[] = [];
   const walk = async (folder: string): Promise<void> => {
     for await (const { name, isDirectory } of Deno.readDir(new URL(folder, ROOT))) {

@@ -1,4 +1,4 @@
-/** Servers between a client and a recipe: TLS, a Unix socket, an HTTP proxy. */
+/** Servers that stand between a client and a recipe: TLS, a Unix socket, an HTTP proxy. */
 
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer, type TlsOptions, type TLSSocket } from "node:tls";
@@ -6,13 +6,13 @@ import { createServer as createTlsServer, type TlsOptions, type TLSSocket } from
 /** A running server of this file. */
 export interface Peer {
   readonly port: number;
-  /** Bare connections accepted so far. */
+  /** The number of TCP connections accepted so far. */
   readonly connections: number;
-  /** Ends everything; fulfils when nothing is left. */
+  /** Ends everything. Fulfils when every connection is closed. */
   close(): Promise<void>;
 }
 
-/** A TLS server that hands everything on. */
+/** A TLS server that forwards everything. */
 export interface TlsPeer extends Peer {
   /** Each finished handshake's server name and agreed protocol. */
   readonly seen: { servername: string | null; alpn: string | null; client: string | null }[];
@@ -20,30 +20,30 @@ export interface TlsPeer extends Peer {
 
 /** A proxy. */
 export interface ProxyPeer extends Peer {
-  /** The heads of the requests, as they came. */
+  /** The heads of the requests, in order of arrival. */
   readonly requests: string[];
 }
 
 /** How a proxy behaves. */
 export interface ProxyManners {
-  /** Answers with this instead of opening a tunnel, then ends (or, with `keep`, doesn't). */
+  /** Answers with this instead of opening a tunnel, then ends, unless `keep` is set. */
   answer?: string;
   keep?: boolean;
-  /** Put right behind the answer that opens the tunnel. */
+  /** Data directly after the answer that opens the tunnel. */
   extra?: string;
   /** Ends the connection instead of answering. */
   end?: boolean;
   /** Never answers. */
   silent?: boolean;
-  /** What `Proxy-Authorization` must be. */
+  /** The required value of `Proxy-Authorization`. */
   authorization?: string;
-  /** Leads all tunnels there. */
+  /** Connects all tunnels to this port. */
   port?: number;
   /** Speaks TLS itself. */
   tls?: TlsOptions;
 }
 
-/** Starts TLS in front of a port, or of a URL's. */
+/** Starts a TLS server in front of a port, or of a URL's port. */
 export async function startTls(
   behind: number | string,
   options: TlsOptions,
@@ -75,7 +75,7 @@ export function listenAt(
   return listen(createServer(serve), port, host);
 }
 
-/** Hands everything on from a Unix socket to a port. */
+/** Forwards everything from a Unix socket to a port. */
 export async function startUnixSocket(path: string, behind: string): Promise<Peer> {
   const port = Number(new URL(behind).port);
   const server = createServer({ allowHalfOpen: true }, (socket) => {
@@ -84,7 +84,7 @@ export async function startUnixSocket(path: string, behind: string): Promise<Pee
   return await listen(server, path);
 }
 
-/** Hands everything on from the IPv6 loopback to a port; `null` on a machine without IPv6. */
+/** Forwards everything from the IPv6 loopback to a port; `null` on a machine without IPv6. */
 export async function startLoopback6(behind: string): Promise<Peer | null> {
   const port = Number(new URL(behind).port);
   const server = createServer({ allowHalfOpen: true }, (socket) => {
@@ -147,17 +147,17 @@ function answer(socket: Socket, head: string, manners: ProxyManners): void {
 
 /** How a SOCKS5 proxy behaves. */
 export interface SocksManners {
-  /** The user name and the password that it wants, with a colon between; left out: none. */
+  /** The required user name and password, with a colon between. Default: none. */
   login?: string;
-  /** What it answers to an offer of methods, in hexadecimal, instead of what is right. */
+  /** Its answer to an offer of methods, in hexadecimal, instead of the correct one. */
   method?: string;
-  /** What it answers to a request, in hexadecimal, instead of connecting. */
+  /** Its answer to a request, in hexadecimal, instead of connecting. */
   reply?: (host: string) => string | undefined;
-  /** Put right behind the reply that opens the tunnel. */
+  /** Data directly after the reply that opens the tunnel. */
   extra?: string;
-  /** Sends each byte on its own. */
+  /** Sends each byte in a chunk of its own. */
   bytewise?: boolean;
-  /** Ends the connection when so many messages are in. */
+  /** Ends the connection after this many received messages. */
   endsAfter?: number;
 }
 
@@ -165,13 +165,13 @@ export interface SocksManners {
 export interface SocksPeer extends Peer {
   /** The requested hosts, as the client wrote them. */
   readonly asked: string[];
-  /** The logins that it was given. */
+  /** The received logins. */
   readonly logins: string[];
   /** All the bytes of the clients' messages, in hexadecimal. */
   readonly messages: string[];
 }
 
-/** Starts a SOCKS5 proxy; each of a client's messages is taken for one chunk. */
+/** Starts a SOCKS5 proxy. It assumes that each message of a client arrives as one chunk. */
 export async function startSocks(manners: SocksManners = {}): Promise<SocksPeer> {
   const asked: string[] = [];
   const logins: string[] = [];
@@ -224,7 +224,7 @@ function socksTarget(request: Uint8Array): { host: string; port: number } {
   return { host: groups?.join(":") ?? "", port };
 }
 
-/** Hands everything on, both ways, the ends and losses included. */
+/** Forwards everything in both directions, including ends and losses. */
 function join(one: Socket, other: Socket): void {
   for (const [from, to] of [[one, other], [other, one]] as const) {
     from.on("data", (chunk: Uint8Array) => {

@@ -18,7 +18,7 @@ import { openOver } from "../../src/web_socket/open_handshake.ts";
 import { offeredCompression, speak } from "../../src/web_socket/speaking.ts";
 import type { Wire } from "../../src/web_socket/wire.ts";
 
-/** A channel of bytes, and what is known of it. */
+/** A channel of bytes and its properties. */
 export type ByteChannel = ChannelParts<Uint8Array, Uint8Array> & ChannelWireOptions;
 
 /** A wire over any transport of bytes. */
@@ -26,7 +26,7 @@ export function wireOf(bytes: ByteChannel | Wire): Wire {
   return "stream" in bytes ? new ChannelWire(bytes, bytes) : bytes;
 }
 
-/** What a channel over bytes can do, and a bit more. */
+/** The capabilities of a channel over bytes, and others. */
 const CAPABILITIES = {
   ...NO_CAPABILITIES,
   ping: true,
@@ -34,7 +34,7 @@ const CAPABILITIES = {
   messageStreams: true,
 };
 
-/** What is behind a channel that is connecting. */
+/** The objects behind a connecting channel. */
 export function coreWith(options: ProtocolOptions, clock: Clock): ChannelCore {
   return new ChannelCore(options, clock, {
     transport: "bytes",
@@ -56,7 +56,7 @@ export function speakOver(
   return new Channel(core);
 }
 
-/** A client that dials, and does the opening handshake over what it gets. */
+/** A client that dials, then does the opening handshake over the connection. */
 export function connectOver(
   dial: (url: string) => Promise<ByteChannel | Wire>,
   url: string,

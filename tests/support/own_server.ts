@@ -1,4 +1,4 @@
-/** The server's half of the protocol over TCP, with nothing around it. */
+/** The server's half of the protocol over TCP, without the rest of the server. */
 
 import { delay } from "@std/async";
 import { createServer, type Server, type Socket } from "node:net";
@@ -20,7 +20,7 @@ import { closeServer, listen } from "./loopback.ts";
 import { RequestParser } from "./request_parser.ts";
 
 export interface OwnServerOptions extends ProtocolOptions {
-  /** The subprotocols that the server speaks, its favourite first. */
+  /** The subprotocols that the server supports, in order of preference. */
   protocols?: string[];
 }
 
@@ -28,9 +28,9 @@ export interface OwnServerOptions extends ProtocolOptions {
 export interface OwnServer {
   /** `ws://127.0.0.1:PORT`, without a slash at its end. */
   readonly url: string;
-  /** Its channels, those that are over included. */
+  /** Its channels, including closed ones. */
   readonly channels: readonly Channel[];
-  /** How many sockets aren't closed in both directions. */
+  /** The number of sockets that aren't closed in both directions. */
   readonly open: number;
   /** Fulfils when no socket is open any more. */
   idle(): Promise<void>;
@@ -71,13 +71,13 @@ export async function serve(
       for (const socket of sockets) socket.destroy();
       await idle();
       await closeServer(server);
-      // What the sockets' own operations leave behind settles in the next turn.
+      // Pending operations of the sockets settle in the next turn.
       await delay(0);
     },
   };
 }
 
-/** Runs a body against a server, and ends the server, also when the body throws. */
+/** Runs a body against a server, and ends the server, even if the body throws. */
 export async function withServer(
   onChannel: (channel: Channel) => void,
   options: OwnServerOptions,
@@ -117,7 +117,7 @@ function upgrade(
     wire.write(serializeAcceptance(acceptance));
     const core = coreWith(options, systemClock);
     let transport: WireEvents | null = null;
-    // What came behind the request is given as soon as there is a listener.
+    // The socket emits the bytes after the request as soon as there is a listener.
     const early: Wire = new Proxy(wire, {
       get(target, key) {
         const value: unknown = Reflect.get(target, key, target);

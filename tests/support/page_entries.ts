@@ -1,4 +1,4 @@
-/** What the `WebSocketChannel` of every entry for pages does. */
+/** The behaviour of the `WebSocketChannel` of every entry for pages. */
 
 import { assertEquals, assertInstanceOf, assertRejects, assertStrictEquals } from "@std/assert";
 import { hasNativeWebSocket } from "../../src/native/native_capabilities.ts";
@@ -12,14 +12,14 @@ import { withRecipe } from "./recipes.ts";
 
 const ignore = !hasNativeWebSocket();
 
-/** Registers the tests for one of them. */
+/** Registers the tests for one entry. */
 export function testPageEntry(name: string, WebSocketChannel: typeof PlatformEntry): void {
-  Deno.test(`${name}: the members of the main entry's`, () => {
+  Deno.test(`${name}: has the members of the main entry's class`, () => {
     assertEquals(Object.keys(WebSocketChannel).sort(), Object.keys(Whole).sort());
     assertEquals(WebSocketChannel.signKey("a"), Whole.signKey("a"));
   });
 
-  Deno.test(`${name}: connect and open, over the global WebSocket`, {
+  Deno.test(`${name}: connect and open use the global WebSocket`, {
     ignore,
   }, async () => {
     await withRecipe("echo", {}, async ({ url }) => {
@@ -37,7 +37,7 @@ export function testPageEntry(name: string, WebSocketChannel: typeof PlatformEnt
   });
 
   Deno.test(
-    `${name}: what only our own transport can do is an UnsupportedError`,
+    `${name}: an option that needs our own transport is an UnsupportedError`,
     {
       ignore,
     },
@@ -69,7 +69,7 @@ export function testPageEntry(name: string, WebSocketChannel: typeof PlatformEnt
     assertEquals((await channel.closed).code, 1000);
   });
 
-  Deno.test(`${name}: over loads what it needs, and loses nothing`, async () => {
+  Deno.test(`${name}: over loads its code, and loses no message`, async () => {
     const { local, foreign } = channelPair<Uint8Array>();
     const client = WebSocketChannel.over(local, { side: "client" });
     const server = Whole.over(foreign, { side: "server" });
@@ -82,7 +82,7 @@ export function testPageEntry(name: string, WebSocketChannel: typeof PlatformEnt
     assertEquals([code, reason], [3000, "bye"]);
   });
 
-  Deno.test(`${name}: connectOver`, async () => {
+  Deno.test(`${name}: connectOver connects over a byte channel`, async () => {
     const { local, foreign } = channelPair<Uint8Array>();
     const client = WebSocketChannel.connectOver(local, "ws://host/path");
     const { value } = await foreign.stream.next();

@@ -1,4 +1,4 @@
-/** A client's certificate and key as a PKCS #12 archive: `node:crypto` can't make one. For tests only. */
+/** A client's certificate and key as a PKCS #12 archive, which `node:crypto` can't create. For tests only. */
 
 /** The authority of the certificate in {@linkcode ARCHIVE}, PEM. */
 export const ARCHIVE_AUTHORITY = `-----BEGIN CERTIFICATE-----
@@ -14,10 +14,10 @@ dAIhAMCV4UOgWxGtVe0VVKLIS8+1dxHyHyxO2JmX4iU2AqqG
 -----END CERTIFICATE-----
 `;
 
-/** What decrypts {@linkcode ARCHIVE}. */
+/** The passphrase of {@linkcode ARCHIVE}. */
 export const ARCHIVE_PASSPHRASE = "passphrase";
 
-/** The archive: the common name is `client`; it is for `localhost` and 127.0.0.1. */
+/** The archive. The common name is `client`; the certificate is valid for `localhost` and 127.0.0.1. */
 export const ARCHIVE: Uint8Array = Uint8Array.from(
   atob(
     [

@@ -1,4 +1,4 @@
-/** Recipes over npm `ws`: what well-behaved servers do. */
+/** Recipes over npm `ws`: well-behaved servers. */
 
 import { Buffer } from "node:buffer";
 // @ts-types="./ws.d.ts"
@@ -75,7 +75,7 @@ export const politeRecipes: Readonly<
   },
 };
 
-/** What is put into a message's payload. */
+/** The payload of a message. */
 export function content(message: RecipeMessage): string | Buffer {
   return typeof message === "string" ? message : Buffer.from(message.hex, "hex");
 }

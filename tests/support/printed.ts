@@ -1,4 +1,4 @@
-/** What a body prints with `console.error`: the arguments of each call. */
+/** Records the calls of `console.error` in a body: the arguments of each. */
 export async function printedBy(body: () => Promise<void>): Promise<unknown[][]> {
   const printed: unknown[][] = [];
   const original = console.error;

@@ -1,6 +1,6 @@
-/** Another runtime, for the time of a call. */
+/** Simulates another runtime during a call. */
 
-/** Runs a body without, or with another, `process`. */
+/** Runs a body without `process`, or with another one. */
 export function withProcess(process: unknown, body: () => void): void {
   const before = Object.getOwnPropertyDescriptor(globalThis, "process");
   try {

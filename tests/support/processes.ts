@@ -4,7 +4,7 @@ import { Buffer } from "node:buffer";
 import { spawn, spawnSync } from "node:child_process";
 import process from "node:process";
 
-/** Whether a command can be run; the ways to run it are tried in order. */
+/** Finds the first of several commands that can run. */
 export function findCommand(
   ways: readonly (readonly string[])[],
   check: readonly string[] = ["--version"],
@@ -17,12 +17,12 @@ export function findCommand(
   return null;
 }
 
-/** The ways to run a program that npm has: installed, or, in CI, fetched when it is needed. */
+/** The ways to run a program of npm: installed, or downloaded when CI needs it. */
 export function fromNpm(name: string): (readonly string[])[] {
   return process.env["CI"] ? [[name], ...fetched(name)] : [[name]];
 }
 
-/** The program itself: killing an `npx` that runs it would leave it behind, its pipes open. */
+/** The program itself: killing the `npx` around it would leave it running with open pipes. */
 function fetched(name: string): string[][] {
   const found = spawnSync("npx", ["-y", "-p", name, "-c", `command -v ${name}`], {
     encoding: "utf8",
@@ -32,7 +32,7 @@ function fetched(name: string): string[][] {
   return path === "" ? [] : [[path]];
 }
 
-/** A program that runs until it is stopped. */
+/** A running program. */
 export interface Running {
   /** The next line of JSON that it prints. */
   next(): Promise<Record<string, unknown>>;
@@ -43,7 +43,7 @@ export interface Running {
 /**
  * Starts a program.
  *
- * @param signal What ends it: `SIGTERM` lets it end what it has started itself.
+ * @param signal The signal that ends it: after `SIGTERM` it can end the processes that it has started.
  */
 export function start(
   command: readonly string[],
@@ -72,7 +72,7 @@ export function start(
   child.stderr.on("data", (chunk: Uint8Array) => errors += Buffer.from(chunk).toString());
   const ended = new Promise<void>((resolve) => {
     child.once("error", (error) => (fail(error), resolve()));
-    // Not `close`: that also waits for the program's own child processes.
+    // Not the event `close`, which also waits for the program's own child processes.
     child.once("exit", (code) => {
       fail(new Error(`${command.join(" ")} ended with ${code}: ${errors}`));
       resolve();

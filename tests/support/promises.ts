@@ -1,6 +1,6 @@
 /** Promises that a test settles, and rejections that it expects. */
 
-/** A promise, and what settles it. */
+/** A promise, and the functions that settle it. */
 export interface Deferred<T> {
   readonly promise: Promise<T>;
   resolve(value: T): void;
@@ -13,7 +13,7 @@ export function deferred<T = void>(): Deferred<T> {
   return { promise, ...settle as Pick<Deferred<T>, "resolve" | "reject"> };
 }
 
-/** What a promise rejects with; a failure when it doesn't. */
+/** The error of a promise that must reject. Fails if it fulfils. */
 export async function rejection(promise: Promise<unknown>): Promise<unknown> {
   let value: unknown;
   try {

@@ -1,10 +1,10 @@
-/** Random numbers that can be repeated: every failure's message should hold the seed. */
+/** Reproducible random numbers: every failure's message should contain the seed. */
 
 import process from "node:process";
 
 const DEFAULT_SEED = 0x5eed;
 
-/** A seeded source of random numbers. It isn't fit for secrets. */
+/** A seeded source of random numbers. Don't use it for secrets. */
 export interface Random {
   /** Put it into the message of every assertion that depends on this source. */
   readonly seed: number;
@@ -12,11 +12,11 @@ export interface Random {
   fraction(): number;
   /** A whole number from `min` to `max`, both included. */
   integer(min: number, max: number): number;
-  /** Whether something of this probability (0 to 1, 0.5 if left out) happens. */
+  /** Returns true with this probability, from 0 to 1. Default: 0.5. */
   chance(probability?: number): boolean;
   /** One of the values. */
   pick<T>(values: readonly T[]): T;
-  /** So many random bytes. */
+  /** This many random bytes. */
   bytes(length: number): Uint8Array<ArrayBuffer>;
   /** The same values in another order. */
   shuffle<T>(values: readonly T[]): T[];
@@ -24,7 +24,7 @@ export interface Random {
   split(bytes: Uint8Array, longest: number): Uint8Array[];
 }
 
-/** The seed to use: the environment's `TEST_SEED`, if it is a number; else always the same one. */
+/** The seed to use: the environment's `TEST_SEED` if it is a number, otherwise a constant. */
 export function testSeed(): number {
   const text = environment("TEST_SEED");
   if (text === undefined || text === "") return DEFAULT_SEED;
@@ -45,7 +45,7 @@ function environment(name: string): string | undefined {
 /**
  * A seeded source of random numbers (mulberry32).
  *
- * @param seed A whole number; its lower 32 bits count. Left out, that of {@linkcode testSeed}.
+ * @param seed A whole number; its lower 32 bits count. Default: {@linkcode testSeed}.
  */
 export function seededRandom(seed: number = testSeed()): Random {
   let state = seed >>> 0;

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { seededRandom, testSeed } from "./random.ts";
 
-Deno.test("random: the same seed gives the same numbers, another one others", () => {
+Deno.test("random: the same seed gives the same numbers, and another seed gives others", () => {
   const draw = (seed: number): number[] => {
     const random = seededRandom(seed);
     return Array.from({ length: 20 }, () => random.fraction());
@@ -12,13 +12,13 @@ Deno.test("random: the same seed gives the same numbers, another one others", ()
   assertEquals(seededRandom().seed, testSeed());
 });
 
-Deno.test("random: integers keep to their bounds and reach them", () => {
+Deno.test("random: integers stay within their bounds and reach them", () => {
   const random = seededRandom();
   const seen = new Set(Array.from({ length: 500 }, () => random.integer(-2, 3)));
   assertEquals([...seen].sort((a, b) => a - b), [-2, -1, 0, 1, 2, 3], `seed ${random.seed}`);
 });
 
-Deno.test("random: numbers are spread evenly", () => {
+Deno.test("random: numbers are evenly distributed", () => {
   const random = seededRandom();
   const counts = new Array<number>(10).fill(0);
   for (let i = 0; i < 10_000; i++) {

@@ -1,30 +1,30 @@
-/** The server's half of RFC 6455, written for tests: it breaks the rules that a test names. */
+/** The server's half of RFC 6455, for tests: it breaks the rules that a test selects. */
 
 import { hex, joined } from "./bytes.ts";
 import { closeCodeIn, closeFrame, frame, FrameReader, opcodes, type ReadFrame } from "./frames.ts";
 import type { RecipeConnection } from "./recipe_connection.ts";
 import type { RequestEvent } from "./recipe_events.ts";
 
-/** What becomes of a client's Close frame. */
+/** How the server handles a client's Close frame. */
 export type CloseAnswer =
-  /** It is answered, then TCP is ended. */
+  /** The server answers it, then ends TCP. */
   | "end"
-  /** It is answered, TCP stays open. */
+  /** The server answers it and leaves TCP open. */
   | "keep-tcp"
-  /** It isn't answered. */
+  /** The server doesn't answer it. */
   | "ignore";
 
-/** How a peer answers without a command of the test. */
+/** How a peer answers by itself. */
 export interface Manners {
-  /** Whether messages are sent back. */
+  /** Whether it echoes messages. */
   echo?: boolean;
-  /** Whether a Ping gets its Pong. */
+  /** Whether it answers a Ping with a Pong. */
   pong?: boolean;
-  /** What a Close gets; "end" if left out. */
+  /** How it handles a Close. Default: "end". */
   close?: CloseAnswer;
-  /** Called with each whole message, before it is sent back. */
+  /** Called with each complete message, before the echo. */
   onMessage?: (peer: RawPeer, opcode: number, payload: Uint8Array) => void;
-  /** Called with each Close, before it is answered. */
+  /** Called with each Close, before the answer. */
   onClose?: (peer: RawPeer) => void;
 }
 
@@ -110,7 +110,7 @@ export class RawPeer {
   }
 }
 
-/** What is wrong with a client's frame, if anything. */
+/** The violation of the protocol in a client's frame, if there is one. */
 function faultOf(frame: ReadFrame, isInMessage: boolean, isClosed: boolean): string | undefined {
   const { opcode } = frame;
   const isControl = opcode >= 8;
@@ -138,12 +138,12 @@ function textFault({ fin, opcode, payload }: ReadFrame): string | undefined {
   }
 }
 
-/** What a client sent as text; a byte order mark belongs to it. */
+/** The text of a client's message, including a byte order mark. */
 function decode(bytes: Uint8Array): string {
   return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
 }
 
-/** Waits for what `options.wait` names. */
+/** Waits for the event that `options.wait` selects. */
 export async function waited(peer: RawPeer): Promise<void> {
   const { host } = peer.connection;
   if (host.options.wait === "release") await host.released();

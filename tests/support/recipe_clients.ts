@@ -1,4 +1,4 @@
-/** Clients that try the recipes themselves: npm `ws`, and a bare socket. */
+/** Clients for tests of the recipes: npm `ws`, and a bare socket. */
 
 import { Buffer } from "node:buffer";
 import { connect, type Socket } from "node:net";
@@ -31,7 +31,7 @@ export class LoggingClient {
     this.#waiting?.();
   }
 
-  /** Fulfils once an entry begins so; with its place in the log. */
+  /** Fulfils when an entry begins with this text, with its position in the log. */
   async seen(start: string): Promise<number> {
     for (;;) {
       const at = this.log.findIndex((entry) => entry.startsWith(start));
@@ -50,7 +50,7 @@ export class LoggingClient {
 /** RFC 6455 §1.2's key. */
 export const SAMPLE_KEY = "dGhlIHNhbXBsZSBub25jZQ==";
 
-/** A bare TCP client that keeps what it gets. */
+/** A bare TCP client that records the received bytes. */
 export class RawClient {
   readonly socket: Socket;
   #received: Buffer[] = [];
@@ -69,7 +69,7 @@ export class RawClient {
       this.#hasEnded = true;
       this.#waiting?.();
     });
-    // Its "close" follows.
+    // The event "close" follows.
     this.socket.on("error", () => {});
     this.socket.on("close", () => {
       this.#isClosed = true;
@@ -96,12 +96,12 @@ export class RawClient {
     this.socket.write(clientFrame({ opcode, payload, fin }));
   }
 
-  /** All that came so far. */
+  /** All bytes received so far. */
   get bytes(): Buffer {
     return Buffer.concat(this.#received);
   }
 
-  /** What came behind the response's head so far. */
+  /** The bytes received after the response's head so far. */
   get body(): Buffer {
     const end = this.bytes.indexOf("\r\n\r\n");
     return end < 0 ? Buffer.alloc(0) : this.bytes.subarray(end + 4);
@@ -119,7 +119,7 @@ export class RawClient {
     return this.head;
   }
 
-  /** Fulfils once so many bytes have arrived behind the head; with them, in hexadecimal. */
+  /** Fulfils with this many bytes after the head, in hexadecimal. */
   async hex(length: number): Promise<string> {
     while (this.body.length < length) await this.#more(`${length} bytes`);
     return this.body.subarray(0, length).toString("hex");

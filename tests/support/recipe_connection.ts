@@ -7,15 +7,15 @@ import type { RecipeEvent, RequestEvent } from "./recipe_events.ts";
 import type { RecipeOptions } from "./recipes.ts";
 import { turn } from "./turns.ts";
 
-/** RFC 6455 §1.3: what is put behind the key before it is hashed. */
+/** The text that is appended to the key before hashing (RFC 6455 §1.3). */
 const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/** What a connection knows of the server it belongs to. */
+/** The part of a server that its connections use. */
 export interface RecipeHost {
   readonly options: RecipeOptions;
-  /** Tells the test. */
+  /** Reports an event to the test. */
   report(event: RecipeEvent): void;
-  /** Fulfils with the next `release()` that was not used yet. */
+  /** Fulfils with the next unused `release()`. */
   released(): Promise<void>;
 }
 
@@ -61,15 +61,15 @@ export class RecipeConnection {
     this.#onEarly?.();
   }
 
-  /** Whether nothing can be written any more. */
+  /** Whether writing is no longer possible. */
   get isOver(): boolean {
     return this.#isClosed || this.socket.destroyed || this.socket.writableEnded;
   }
 
   /**
-   * The client's request, once its head is whole. What follows it is kept.
+   * The client's request, once its head is complete. Later bytes are buffered.
    *
-   * @returns A promise that stays pending if no whole head ever comes.
+   * @returns A promise that stays pending if no complete head arrives.
    */
   readRequest(): Promise<RequestEvent> {
     return new Promise((resolve) => {
@@ -91,13 +91,13 @@ export class RecipeConnection {
     if (early.length > 0) callback(early);
   }
 
-  /** Leaves the socket to another reader: returns the bytes received so far. */
+  /** Hands the socket to another reader. Returns the bytes received so far. */
   detach(): Buffer {
     this.socket.removeListener("data", this.#receive);
     return Buffer.concat(this.#early.splice(0));
   }
 
-  /** Writes; fulfils when the operating system has taken it all, or the connection has ended. */
+  /** Writes. Fulfils when the operating system has accepted all bytes, or the connection has ended. */
   write(bytes: Uint8Array): Promise<void> {
     return new Promise((resolve) => {
       if (this.isOver) return resolve();
@@ -105,7 +105,7 @@ export class RecipeConnection {
     });
   }
 
-  /** Writes in pieces of at most so many bytes, each in a turn of its own. */
+  /** Writes in pieces of at most this many bytes, each in a turn of its own. */
   async writePieces(bytes: Uint8Array, size: number | undefined): Promise<void> {
     if (size === undefined) return await this.write(bytes);
     for (let start = 0; start < bytes.length && !this.isOver; start += size) {
@@ -121,7 +121,7 @@ export class RecipeConnection {
     while (!this.isOver) await this.write(block);
   }
 
-  /** Goes on as `options.then` says. */
+  /** Continues as `options.then` specifies. */
   finish(then: RecipeOptions["then"]): void {
     if (then === "end") this.socket.end();
     else if (then === "destroy") this.socket.destroy();
@@ -135,7 +135,7 @@ export function acceptFor(request: RequestEvent): string {
   return createHash("sha1").update(key + GUID).digest("base64");
 }
 
-/** A correct 101, with the header lines given behind the necessary ones. */
+/** A correct 101, with additional header lines. */
 export function switchingProtocols(request: RequestEvent, extra: Record<string, string>): string {
   return head("HTTP/1.1 101 Switching Protocols", {
     Upgrade: "websocket",

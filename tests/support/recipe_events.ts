@@ -1,17 +1,17 @@
-/** What a recipe's server saw, in order, kept until a test asks for it. */
+/** The events of a recipe's server, in order. They are queued until a test requests them. */
 
-/** Something a recipe's server saw. Plain JSON: binary content is in lower-case hexadecimal. */
+/** An event of a recipe's server. Plain JSON: binary content is in lower-case hexadecimal. */
 export type RecipeEvent =
-  /** A whole HTTP request head. */
+  /** A complete HTTP request head. */
   | RequestEvent
-  /** A whole message of the client's: it has either `text` or `binary`. */
+  /** A complete message of the client: it has either `text` or `binary`. */
   | { kind: "message"; text: string; binary?: never }
   | { kind: "message"; binary: string; text?: never }
   | { kind: "ping"; payload: string }
   | { kind: "pong"; payload: string }
   /**
-   * The Close frame the server got: 1005 if it held no code. 1006 if the connection ended without
-   * one. Exactly one for every connection whose handshake the recipe completed, except where the
+   * The Close frame that the server received: 1005 if it had no code. 1006 if the connection ended without
+   * one. Exactly one for every connection whose handshake the recipe completed, unless the
    * recipe never reads.
    */
   | { kind: "close"; code: number; reason: string }
@@ -21,10 +21,10 @@ export type RecipeEvent =
   | { kind: "reset" }
   /** The server's socket is closed in both directions: the last event of a connection. */
   | { kind: "disconnect" }
-  /** The client's breach of RFC 6455, or an error of the recipe itself. */
+  /** A violation of RFC 6455 by the client, or an error of the recipe itself. */
   | { kind: "fault"; message: string };
 
-/** A whole HTTP request head, as the recipe's server got it. */
+/** A complete HTTP request head, as the recipe's server received it. */
 export interface RequestEvent {
   kind: "request";
   method: string;
@@ -32,7 +32,7 @@ export interface RequestEvent {
   path: string;
   /** By lower-case name; values of repeated fields are joined with ", ". */
   headers: Record<string, string>;
-  /** Each header line as it came: name and value, in order. */
+  /** Each received header line: name and value, in order. */
   lines: [name: string, value: string][];
 }
 
@@ -48,7 +48,7 @@ interface Waiter {
   readonly reject: (error: Error) => void;
 }
 
-/** Events in the order they happened, each handed out once. */
+/** A queue of events, in order, that returns each event once. */
 export class RecipeEvents {
   #queued: RecipeEvent[] = [];
   #waiters: Waiter[] = [];
@@ -63,7 +63,7 @@ export class RecipeEvents {
     else waiter.resolve(event);
   }
 
-  /** The next event, or the next one of a kind: those of other kinds stay in the queue. */
+  /** Returns the next event, or the next one of a kind. Events of other kinds stay in the queue. */
   next(kind: RecipeEventKind | undefined): Promise<RecipeEvent> {
     const at = this.#queued.findIndex((it) => kind === undefined || it.kind === kind);
     const queued = at < 0 ? undefined : this.#queued.splice(at, 1)[0];
@@ -72,17 +72,17 @@ export class RecipeEvents {
       if (this.#ended) reject(ended(kind));
       else this.#waiters.push({ kind, resolve, reject });
     });
-    // A test that has already failed leaves such promises behind: its own failure is what to show.
+    // A test that has already failed leaves such promises behind: only its own failure matters.
     promise.catch(() => {});
     return promise;
   }
 
-  /** The events that no caller has taken yet. */
+  /** The events in the queue. */
   queued(): RecipeEvent[] {
     return [...this.#queued];
   }
 
-  /** Ends the queue: rejects the callers that wait. Queued events can still be taken. */
+  /** Ends the queue and rejects pending calls. Callers can still take queued events. */
   end(): void {
     this.#ended = true;
     for (const waiter of this.#waiters.splice(0)) waiter.reject(ended(waiter.kind));

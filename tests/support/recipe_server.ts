@@ -7,10 +7,10 @@ import { type RecipeEvent, type RecipeEventKind, RecipeEvents } from "./recipe_e
 import type { RecipeOptions, RecipeServer, RecipeStats } from "./recipes.ts";
 import { turn } from "./turns.ts";
 
-/** What a server does with one connection; it may fulfil at any time. */
+/** Handles one connection of a server. It may fulfil at any time. */
 export type Recipe = (connection: RecipeConnection) => Promise<void> | void;
 
-/** Each `release()` wakes one caller, which waits now or later. */
+/** Each `release()` resumes one caller, either a waiting or a later one. */
 class Gate {
   #permits = 0;
   #waiting: (() => void)[] = [];
@@ -114,7 +114,7 @@ class TcpRecipeServer implements RecipeServer, RecipeHost {
       ends.push(new Promise((resolve) => this.#server.close(() => resolve())));
     }
     await Promise.all(ends);
-    // What the sockets' own operations leave behind settles in the next turn.
+    // Pending operations of the sockets settle in the next turn.
     await turn();
   }
 }
@@ -129,7 +129,7 @@ function count(socket: Socket, stats: RecipeStats): void {
   stats.bytesReceived += socket.bytesRead;
 }
 
-/** Starts a server on loopback that treats every connection by the recipe. */
+/** Starts a server on loopback that handles every connection with the recipe. */
 export async function listen(recipe: Recipe, options: RecipeOptions): Promise<RecipeServer> {
   const server = new TcpRecipeServer(recipe, options);
   await server.listen();

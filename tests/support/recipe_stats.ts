@@ -1,11 +1,11 @@
-/** Waiting for a recipe's server, by its numbers. */
+/** Waits for a recipe's server by its numbers. */
 
 import type { RecipeServer, RecipeStats } from "./recipes.ts";
 
 /**
- * The server's numbers once no byte has moved in either direction while it was asked for them so
- * many times: whatever was in flight has arrived, or backpressure holds it. For servers in the
- * test's own process, where a client that reads would have read meanwhile.
+ * The server's numbers, once they have stayed the same over this
+ * many requests: all bytes in flight have arrived, or backpressure holds them. For servers in the
+ * test's own process, where a reading client would have read meanwhile.
  */
 export async function statsWhenIdle(server: RecipeServer, times = 30): Promise<RecipeStats> {
   let stats = await server.stats();

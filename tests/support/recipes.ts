@@ -1,6 +1,6 @@
 /**
- * Servers for tests, each of them good at one thing: most at misbehaving. They listen on loopback
- * only, need no timer, and everything that crosses their interface is plain JSON, so that a test in
+ * Servers for tests, each with one behaviour, mostly a misbehaviour. They listen on loopback
+ * only and need no timer. All values of their interface are plain JSON, so that a test in
  * a browser page can drive them over HTTP.
  */
 
@@ -12,14 +12,14 @@ import { rudeRecipes } from "./rude_recipes.ts";
 export type * from "./recipe_events.ts";
 export { statsWhenIdle } from "./recipe_stats.ts";
 
-/** What a recipe's server does. */
+/** The behaviour of a recipe's server. */
 export type RecipeName =
-  // With npm `ws`: what a well-behaved server does.
-  /** Sends every message back as the same kind. */
+  // With npm `ws`: well-behaved servers.
+  /** Echoes every message with its kind. */
   | "echo"
-  /** As echo, but the text `close` makes it close: 3001 "you asked me to". */
+  /** As echo, but closes on the text `close`: 3001 "you asked me to". */
   | "echo-close"
-  /** Only reports what it gets. */
+  /** Only reports the received messages. */
   | "watch"
   /** On any message closes: 4123 "server closed the connection". */
   | "close"
@@ -31,11 +31,11 @@ export type RecipeName =
   | "pong-close-watch"
   /** As echo, but answers the upgrade request only after `release()`. */
   | "slow-upgrade"
-  /** Sends `messages`; closes then if there is a `code`. Waits before, if `wait` says so. */
+  /** Sends `messages`, then closes if there is a `code`. Waits before that if `wait` is set. */
   | "push"
-  /** Sends `count` (1) pings of `text` ("ping"), and echoes. Waits before, if `wait` says so. */
+  /** Sends `count` (1) pings of `text` ("ping"), and echoes. Waits before that if `wait` is set. */
   | "ping"
-  // By hand, over TCP: what a correct client must live with.
+  // Over bare TCP: misbehaviour that a correct client must handle.
   /** Upgrades, sends a Close with code 4123 and the reason FF (no UTF-8), then ends TCP. */
   | "bad-utf8"
   /** Upgrades, then destroys the TCP connection. */
@@ -43,8 +43,8 @@ export type RecipeName =
   /** Upgrades, then sends a line of ASCII text; leaves TCP open. */
   | "garbage"
   /**
-   * Answers the request with `status` (200), `headers` and `body`, or with `response` as it is, then
-   * sends `repeat` forever if given, then ends (or does as `then` says).
+   * Answers the request with `status` (200), `headers` and `body`, or with an unchanged `response`, then
+   * sends `repeat` forever if it is set, then ends, or does what `then` specifies.
    */
   | "http"
   /**
@@ -54,7 +54,7 @@ export type RecipeName =
   | "proto"
   /** Accepts the TCP connection, reads, never answers. */
   | "silent"
-  /** Accepts the TCP connection and ends it at once (or does as `then` says). */
+  /** Accepts the TCP connection and ends it at once, or does what `then` specifies. */
   | "accept-then-end"
   /** Upgrades, echoes; never answers a Close, nor a Ping, nor the end of TCP. */
   | "never-close"
@@ -64,7 +64,7 @@ export type RecipeName =
   | "server-close-keeps-tcp"
   /** Upgrades with a subprotocol (`protocol`, "unoffered.example") that the client did not offer; echoes. */
   | "unoffered-protocol"
-  /** Upgrades without a subprotocol, also when the client offers some; echoes. */
+  /** Upgrades without a subprotocol, even if the client offers some; echoes. */
   | "no-protocol"
   /** Answers 101 with a Sec-WebSocket-Accept for another key; leaves TCP open. */
   | "bad-accept"
@@ -78,23 +78,23 @@ export type RecipeName =
    */
   | "ping-between-fragments"
   /**
-   * Upgrades (with `headers`), sends `frames`, then `repeat` forever if given, then does as `then`
-   * says. Answers nothing, unless `answers`.
+   * Upgrades (with `headers`), sends `frames`, then `repeat` forever if it is set, then does what `then`
+   * specifies. Answers nothing unless `answers` is set.
    */
   | "raw"
   /**
-   * Upgrades; sends texts of `size` (65536) bytes as fast as the client takes them: their numbers
-   * from 0 with leading zeros. Stops after `count` (without end) of them and closes: 1000. Answers a
+   * Upgrades; sends texts of `size` (65536) bytes as fast as the client reads: their numbers
+   * from 0 with leading zeros. Stops after `count` of them (default: no limit) and closes: 1000. Answers a
    * Close.
    */
   | "flood-until-blocked"
-  /** Upgrades; reads nothing until `release()`, then all. Answers a Close. */
+  /** Upgrades; reads nothing until `release()`, then everything. Answers a Close. */
   | "sink";
 
 /** A message to send: text, or bytes in hexadecimal. */
 export type RecipeMessage = string | { hex: string };
 
-/** The options of recipes. Each recipe takes what its description names, and `wait`. */
+/** The options of recipes. Each recipe supports the options that its description names, and `wait`. */
 export interface RecipeOptions {
   /** The close code the recipe sends. */
   code?: number;
@@ -119,29 +119,29 @@ export interface RecipeOptions {
   status?: number;
   body?: string;
   /**
-   * A whole response, one byte a character, in which `{accept}` becomes the right value of
+   * A complete response with one byte per character. `{accept}` stands for the correct value of
    * Sec-WebSocket-Accept.
    */
   response?: string;
-  /** In hexadecimal, spaces allowed. */
+  /** In hexadecimal; may contain spaces. */
   frames?: string;
-  /** What to send forever: frames in hexadecimal for "raw", text for "http". */
+  /** The data to send forever: frames in hexadecimal for "raw", text for "http". */
   repeat?: string;
   /**
-   * Sends in pieces of so many bytes, each in a turn of its own: for "raw" and "http". The 101 that
-   * "raw" begins with is then cut up as well, as if it were one with the frames.
+   * Sends in pieces of this many bytes, each in a turn of its own: for "raw" and "http". "raw" also cuts
+   * the 101 at its beginning, together with the frames.
    */
   pieces?: number;
   /** Whether "raw" answers Close and Ping. */
   answers?: boolean;
-  /** What to wait for before going on after the upgrade: the client's first message, `release()`. */
+  /** The event to wait for after the upgrade: the client's first message, or `release()`. */
   wait?: "none" | "data" | "release";
   /**
-   * What becomes of the TCP connection in the end. A reset that comes together with data may look
+   * How the TCP connection ends. A reset together with data may look
    * like an ordinary end on Node 20.
    */
   then?: "open" | "end" | "destroy" | "reset";
-  /** Whether to keep quiet about messages: for large ones. */
+  /** Whether to omit the events of messages: for large ones. */
   quiet?: boolean;
 }
 
@@ -149,13 +149,13 @@ export interface RecipeOptions {
 export interface RecipeStats {
   /** TCP connections accepted so far. */
   connections: number;
-  /** Those of them that aren't closed in both directions. */
+  /** The TCP connections that aren't closed in both directions. */
   open: number;
-  /** Bytes the operating system has taken for sending, heads included. */
+  /** Bytes that the operating system has accepted for sending, including heads. */
   bytesSent: number;
-  /** Bytes written that it hasn't taken. */
+  /** Written bytes that it hasn't accepted. */
   bytesPending: number;
-  /** Bytes received, heads included. */
+  /** Received bytes, including heads. */
   bytesReceived: number;
 }
 
@@ -164,29 +164,29 @@ export interface RecipeServer {
   /** `ws://127.0.0.1:PORT`, without a slash at its end. */
   readonly url: string;
   /**
-   * The next event that wasn't handed out yet, or the next one of a kind (those of other kinds stay
+   * Returns the next event in the queue, or the next one of a kind (events of other kinds stay
    * in the queue). Rejects once the server is closed.
    */
   next(): Promise<RecipeEvent>;
   next<K extends RecipeEventKind>(kind: K): Promise<RecipeEventOf<K>>;
-  /** The events that no caller has taken yet; they stay queued. */
+  /** The events in the queue. They stay queued. */
   queued(): Promise<RecipeEvent[]>;
-  /** Lets one recipe that waits go on, or the next one that will wait. */
+  /** Resumes one waiting recipe, or the next one that will wait. */
   release(): void;
-  /** The numbers, after the server's event loop has had an occasion to read and to write. */
+  /** The numbers, after the server's event loop has read and written. */
   stats(): Promise<RecipeStats>;
-  /** Ends everything at once; fulfils when nothing is left. */
+  /** Ends everything at once. Fulfils when every connection is closed. */
   close(): Promise<void>;
 }
 
-/** Starts a server on loopback, at a port of the system's choice. */
+/** Starts a server on loopback, on a free port. */
 export function startRecipe(name: RecipeName, options: RecipeOptions = {}): Promise<RecipeServer> {
   const recipe = { ...politeRecipes, ...rudeRecipes }[name];
   if (recipe === undefined) throw new RangeError(`No such recipe: ${String(name)}`);
   return listen(recipe, options);
 }
 
-/** Runs a body against a recipe, and ends the recipe's server, also when the body throws. */
+/** Runs a body against a recipe, and ends the recipe's server, even if the body throws. */
 export async function withRecipe(
   name: RecipeName,
   options: RecipeOptions,

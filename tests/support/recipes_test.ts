@@ -190,7 +190,7 @@ recipeTest("answers only when released", "slow-upgrade", {}, async (server) => {
   await client.seen("text:go");
   client.socket.close();
   await client.closed();
-  // One release is good for one connection.
+  // One release resumes one connection.
   const second = new RawClient(server.url);
   second.request();
   await server.next("request");
@@ -243,7 +243,7 @@ recipeTest("pings, and reports pongs", "ping", { count: 2, wait: "data" }, async
   assertEquals(log, ["open", "text:now", "ping:ping", "ping:ping", "close:1005:"]);
 });
 
-Deno.test("recipes: next hands out each event once, in order, also by kind", async () => {
+Deno.test("recipes: next returns each event once, in order, also by kind", async () => {
   const server = await startRecipe("watch");
   const close = server.next("close");
   const client = new LoggingClient(server.url);
@@ -278,7 +278,7 @@ Deno.test("recipes: close rejects the pending calls and ends every connection", 
   await server.close();
 });
 
-Deno.test("recipes: all that crosses is JSON", async () => {
+Deno.test("recipes: all values of the interface are JSON", async () => {
   await withRecipe("echo", {}, async (server) => {
     const client = new LoggingClient(server.url);
     await client.seen("open");

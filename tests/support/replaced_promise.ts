@@ -1,13 +1,13 @@
 /** Programs in which a library has replaced `Promise`. */
 
-/** A subclass, as some instrumentation makes one: what `async` functions give isn't an instance. */
+/** A subclass, as some instrumentation creates: results of `async` functions aren't instances. */
 class Subclass<T> extends Promise<T> {}
 
 const Native = globalThis.Promise;
 
 type Settle<T> = ConstructorParameters<typeof Promise<T>>[0];
 
-/** A class of its own that is no `Promise` at all, as zone.js's is. */
+/** A separate class that does not extend `Promise`, as in zone.js. */
 class Wrapper<T> implements PromiseLike<T> {
   readonly #inner: Promise<T>;
 
@@ -59,7 +59,7 @@ function wrapped<T>(promise: Promise<T>): Wrapper<T> {
   return new Wrapper<T>((resolve, reject) => void promise.then(resolve, reject));
 }
 
-/** The classes that `Promise` is replaced by, by name. */
+/** The classes that replace `Promise`, by name. */
 export const REPLACEMENTS: Readonly<Record<string, PromiseConstructor>> = {
   "a subclass": Subclass as unknown as PromiseConstructor,
   "a class of its own": Wrapper as unknown as PromiseConstructor,

@@ -1,4 +1,4 @@
-/** A reader of requests, for tests: what answers them in the package is handed to it by an HTTP server. */
+/** A parser of requests, for tests: in the package an HTTP server parses them. */
 
 import { HeadCollector, type ParsedHead, type RequestHead } from "../../src/handshake/http_head.ts";
 import { HandshakeError } from "../../src/handshake/handshake_error.ts";

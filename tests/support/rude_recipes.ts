@@ -1,4 +1,4 @@
-/** Recipes over bare TCP: what misbehaving servers do. */
+/** Recipes over bare TCP: misbehaving servers. */
 
 import { Buffer } from "node:buffer";
 import { STATUS_CODES } from "node:http";
@@ -31,7 +31,7 @@ type RudeName =
   | "flood-until-blocked"
   | "sink";
 
-/** Silent in every respect. */
+/** Never answers. */
 const DEAF: Manners = { pong: false, close: "ignore" };
 
 /** Recipes over bare TCP, by name. */
@@ -151,7 +151,7 @@ async function raw(connection: RecipeConnection): Promise<void> {
   const start = Buffer.from(switchingProtocols(request, headers), "latin1");
   const bytes = fromHex(frames);
   const waits = wait !== undefined && wait !== "none";
-  // Without a wait the frames come in the same packet as the 101, as they may.
+  // Without a wait the frames are in the same packet as the 101, which the protocol allows.
   const peer = new RawPeer(connection, manners);
   connection.endsWithClient = true;
   if (waits) await connection.writePieces(start, pieces);

@@ -20,7 +20,7 @@ function recipeTest(
   Deno.test(`recipe ${recipe}: ${title}`, () => withRecipe(recipe, options, body));
 }
 
-/** A bare client behind its upgrade. */
+/** A bare client after its upgrade. */
 async function upgraded(server: RecipeServer): Promise<RawClient> {
   const client = new RawClient(server.url);
   client.request();
@@ -30,7 +30,7 @@ async function upgraded(server: RecipeServer): Promise<RawClient> {
   return client;
 }
 
-/** Whether the server has kept TCP open although the client has ended it. */
+/** Whether the server keeps TCP open although the client has ended it. */
 async function keepsOpen(server: RecipeServer, client: RawClient): Promise<boolean> {
   client.socket.end();
   await server.next("end");
@@ -107,7 +107,7 @@ recipeTest("sends a response as it is, in pieces, when released", "http", verbat
 });
 
 const endless = { response: "HTTP/1.1 101 x\r\n", repeat: "X-Filler: 1\r\n" };
-recipeTest("goes on forever, as fast as it is read", "http", endless, async (server) => {
+recipeTest("sends forever, as fast as the client reads", "http", endless, async (server) => {
   const client = new RawClient(server.url);
   client.socket.pause();
   client.request();

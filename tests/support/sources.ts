@@ -8,7 +8,7 @@ const ROOT = new URL("../../", import.meta.url);
 export interface Import {
   /** The path from the project's root, of one of its files; else the specifier. */
   readonly target: string;
-  /** Whether it disappears with the types. */
+  /** Whether it imports only types. */
   readonly isType: boolean;
 }
 
@@ -17,9 +17,9 @@ export interface Source {
   /** From the project's root, such as `src/native/polling.ts`. */
   readonly path: string;
   readonly text: string;
-  /** Its text with blanks in place of comments. */
+  /** Its text, with blanks instead of comments. */
   readonly code: string;
-  /** Its code without what is in its strings and templates. */
+  /** Its code without the content of strings and templates. */
   readonly bare: string;
   readonly imports: readonly Import[];
 }

@@ -17,7 +17,7 @@ const g = await import("./g.ts");
 const url = "http://example.com", t = \`using x = 1\`;
 `;
 
-Deno.test("sources: imports of every form, and no others", () => {
+Deno.test("sources: finds imports of every form, and nothing else", () => {
   assertEquals(parseSource("src/a/x.ts", TEXT).imports, [
     { target: "src/b/a.ts", isType: false },
     { target: "src/a/b.ts", isType: true },
@@ -30,7 +30,7 @@ Deno.test("sources: imports of every form, and no others", () => {
   ]);
 });
 
-Deno.test("sources: code has no comments, bare code no strings either", () => {
+Deno.test("sources: code has no comments, and bare code has no strings either", () => {
   const { code, bare } = parseSource("x.ts", TEXT);
   assertEquals(code.includes("comment.ts"), false);
   assertEquals(code.includes('"http://example.com"'), true);

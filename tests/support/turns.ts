@@ -1,4 +1,4 @@
-/** Counting turns of the event loop, so that no test needs to measure time. */
+/** Counts turns of the event loop, so that no test measures time. */
 
 import { nextTurn } from "../../src/stream_channel/loop_guard.ts";
 
@@ -7,13 +7,13 @@ export function turn(): Promise<void> {
   return new Promise((resolve) => void nextTurn(resolve));
 }
 
-/** How long something may take that should be so soon, in milliseconds. */
+/** The maximum time until a condition must hold, in milliseconds. */
 const PATIENCE = 60_000;
 
 /**
- * Waits, turn by turn, until something is so.
+ * Waits, turn by turn, until a condition holds.
  *
- * @throws {Error} When it isn't after a minute.
+ * @throws {Error} When it doesn't hold after a minute.
  */
 export async function until(isSo: () => boolean, onTurn: () => void = () => {}): Promise<void> {
   for (const start = performance.now(); !isSo(); await turn()) {
@@ -22,11 +22,11 @@ export async function until(isSo: () => boolean, onTurn: () => void = () => {}):
   }
 }
 
-/** What {@linkcode TurnCounter} has seen. */
+/** The result of a {@linkcode TurnCounter}. */
 export interface TurnCount {
-  /** How many turns began until the condition was met. */
+  /** The number of turns until the condition held. */
   readonly turns: number;
-  /** The most steps that were made within one turn. */
+  /** The maximum number of steps within one turn. */
   readonly most: number;
 }
 
@@ -35,7 +35,7 @@ export class TurnCounter {
   #inTurn = 0;
   #most = 0;
 
-  /** One more step. */
+  /** Counts a step. */
   step(): void {
     this.#most = Math.max(this.#most, ++this.#inTurn);
   }

@@ -1,4 +1,4 @@
-/** Sees errors that were not caught: on Deno, Node, Bun and in browsers. */
+/** Collects uncaught errors on Deno, Node, Bun and in browsers. */
 
 import { delay } from "@std/async";
 
@@ -11,16 +11,16 @@ interface ProcessLike {
 }
 
 /**
- * Whether an unhandled rejection can be collected. Under `bun test` it can't: it fails the test, with
- * listeners or without. Errors thrown from microtasks can be collected there, too.
+ * Whether an unhandled rejection can be collected. Under `bun test` it always fails the test, with
+ * listeners or without. Errors thrown from microtasks can be collected there.
  */
 export const collectsRejections: boolean = !isBunTest();
 
 const PROCESS_EVENTS = ["uncaughtException", "unhandledRejection"] as const;
 
 /**
- * Runs a body and collects the unhandled rejections and uncaught errors that happen meanwhile, which
- * thereby don't end the process and don't fail the test.
+ * Runs a body and collects its unhandled rejections and uncaught errors. They
+ * then don't end the process and don't fail the test.
  *
  * Two such calls must not overlap: either would collect the other's.
  *

@@ -21,7 +21,7 @@ Deno.test("uncaught: an error thrown from a microtask is collected", async () =>
   assertStrictEquals(seen[0], error);
 });
 
-Deno.test("uncaught: several are collected in order, and the body goes on", async () => {
+Deno.test("uncaught: several errors are collected in order, and the body continues", async () => {
   let isDone = false;
   const seen = await collectUncaught(async () => {
     for (const text of ["one", "two"]) {
@@ -35,7 +35,7 @@ Deno.test("uncaught: several are collected in order, and the body goes on", asyn
   assertEquals([seen, isDone], [["one", "two"], true]);
 });
 
-Deno.test("uncaught: what is caught isn't collected", async () => {
+Deno.test("uncaught: a caught error isn't collected", async () => {
   const seen = await collectUncaught(async () => {
     const late = Promise.reject(new Error("handled"));
     late.catch(() => {});
@@ -44,7 +44,7 @@ Deno.test("uncaught: what is caught isn't collected", async () => {
   assertEquals(seen, []);
 });
 
-Deno.test("uncaught: what the body throws goes to the caller", async () => {
+Deno.test("uncaught: an error that the body throws is thrown to the caller", async () => {
   await assertRejects(
     () => collectUncaught(() => Promise.reject(new TypeError("own"))),
     TypeError,
@@ -52,7 +52,7 @@ Deno.test("uncaught: what the body throws goes to the caller", async () => {
   );
 });
 
-Deno.test("uncaught: assertNoUncaught fails with all that was not caught", async () => {
+Deno.test("uncaught: assertNoUncaught fails with every uncaught error", async () => {
   await assertNoUncaught(() => {});
   const error = await assertRejects(
     () => assertNoUncaught(() => queueMicrotask(throwLost)),

@@ -1,4 +1,4 @@
-/** The benchmarks' command line; measuring is what CI runs it for. */
+/** The command line of the benchmarks. CI also runs a measurement. */
 // Deno only: it starts processes
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
@@ -26,7 +26,7 @@ const MEASUREMENT = {
   }],
 };
 
-Deno.test("bench: the table comes from a file as well, and measures nothing", async () => {
+Deno.test("bench: prints the table of a file without measuring", async () => {
   const file = await Deno.makeTempFile({ suffix: ".json" });
   try {
     await Deno.writeTextFile(file, JSON.stringify(MEASUREMENT));
@@ -43,7 +43,7 @@ Deno.test("bench: the table comes from a file as well, and measures nothing", as
   }
 });
 
-Deno.test("bench: what there isn't is reported", async () => {
+Deno.test("bench: reports an unknown section or runtime", async () => {
   for (const args of [["nothing"], ["--runtime", "nothing"]]) {
     const { code, stderr } = await deno(["task", "--quiet", "bench", ...args]);
     assertEquals(code, 2);

@@ -1,4 +1,4 @@
-/** The scripts of .ci/: they name what there is, run to their end, and print their last line. */
+/** The scripts of .ci/: they name existing files, run to their end, and print their last line. */
 // Deno only: it starts processes
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
@@ -10,7 +10,7 @@ const SCRIPTS = [".ci/run", ".ci/nightly"];
 const read = (path: string): Promise<string> => Deno.readTextFile(new URL(path, ROOT));
 const onLinux = { ignore: Deno.build.os !== "linux" };
 
-/** Programs that a script may call, in place of the real ones: `node` notes its arguments, and may fail. */
+/** Programs that replace the real ones in a script: `node` records its arguments, and may fail. */
 const STAND_INS: Readonly<Record<string, string>> = {
   node: `echo "$@" >> "$CALLS"; shift 2; case "$*" in *"$FAIL"*) exit 1;; esac`,
   npx: "echo /bin/true",
@@ -73,7 +73,7 @@ Deno.test(
   },
 );
 
-Deno.test("ci: each setting of a nightly step is read by its file", onLinux, async () => {
+Deno.test("ci: the file of a nightly step reads each setting of the step", onLinux, async () => {
   const { steps } = await run(".ci/nightly", "none of them");
   for (const step of steps) {
     const [path] = /tests\/\S+\.ts/.exec(step) ?? [];
@@ -107,11 +107,11 @@ Deno.test(
   },
 );
 
-Deno.test("ci: the last line of run is a sum, and a step that fails counts", onLinux, async () => {
+Deno.test("ci: the last line of run is a sum, and includes failed steps", onLinux, async () => {
   for (const fail of ["none of them", "task ok"]) {
     const { code, lastLine, steps } = await run(".ci/run", fail);
     assertMatch(lastLine, /^\d+ passed, \d+ failed$/);
-    // The stand-ins run no test: that is a failure, too.
+    // The stand-ins run no test, which is also a failure.
     assertEquals([code, lastLine], [1, `0 passed, ${fail === "task ok" ? 2 : 1} failed`]);
     assertEquals(steps.some((it) => it.includes("deno task test:all")), true);
   }

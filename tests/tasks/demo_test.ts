@@ -1,4 +1,4 @@
-/** The demonstration, as `deno task demo` runs it. */
+/** The demonstration that `deno task demo` runs. */
 // Deno only: it starts processes
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
@@ -17,7 +17,7 @@ Deno.test("demo: exchanges messages with npm ws in another process", async () =>
   assertStringIncludes(stdout, `the client closed: code 1000, reason "that's all"\n`);
 });
 
-Deno.test("demo: talks to the server it is given", async () => {
+Deno.test("demo: connects to the server of the given URL", async () => {
   await withRecipe("close", {}, async (server) => {
     const { code, stdout } = await deno(["task", "--quiet", "demo", server.url]);
     assertEquals(code, 0, stdout);
@@ -26,7 +26,7 @@ Deno.test("demo: talks to the server it is given", async () => {
   });
 });
 
-Deno.test("demo: says plainly what failed, and exits with 1", async () => {
+Deno.test("demo: prints what failed, and exits with 1", async () => {
   await withRecipe("http", { status: 403 }, async (server) => {
     const { code, stdout } = await deno(["task", "--quiet", "demo", server.url]);
     assertEquals(code, 1, stdout);

@@ -1,4 +1,4 @@
-/** The comments of the docs' programs that say what is printed. */
+/** The comments in the docs' programs that show the output. */
 // Deno only: it imports a task
 
 import { assertEquals } from "@std/assert";
@@ -12,7 +12,7 @@ await g().catch((error) => console.log(error)); // true: it failed
 console.log(c); // [ "x" ] …
 `;
 
-Deno.test("docs: what comments say is compared with what is printed, in order", () => {
+Deno.test("docs: compares the output in comments with the printed output, in order", () => {
   assertEquals(missingOutput(CODE, "one\ntrue\n[ 'x' ] 2026\n"), null);
   assertEquals(missingOutput(CODE, "zero\none\nmore\ntrue\n[ 'x' ] 1\n"), null);
   assertEquals(missingOutput(CODE, "one\nfalse\n[ 'x' ] 1\n"), "true: it failed");

@@ -60,7 +60,7 @@ Deno.test("figures: a getter or setter of a field's property is a forward", () =
   );
 });
 
-Deno.test("figures: what does anything else is no forward", () => {
+Deno.test("figures: a function that does anything else is not a forward", () => {
   assertEquals(
     forwardsIn(
       "a(): void { this.#x.a(); this.#x.b(); }",
@@ -100,7 +100,7 @@ Deno.test("figures: functions of a module forward to their parameters", () => {
   assertEquals(found[1], { name: "open", path: "src/a.ts", line: 3 });
 });
 
-Deno.test("figures: callback interfaces are recognised by their members or their names", () => {
+Deno.test("figures: recognises callback interfaces by their members or their names", () => {
   const text = `
     interface Peer { onClose(): void; onOpen?: () => void; readonly size: number }
     type Receiver = { onMessage(message: string): void };
@@ -115,7 +115,7 @@ Deno.test("figures: callback interfaces are recognised by their members or their
   assertEquals(names(found), ["Peer", "Receiver", "SinkActions", "ReadSource"]);
 });
 
-Deno.test("figures: files and lines are counted for each folder", () => {
+Deno.test("figures: counts files and lines for each folder", () => {
   assertEquals(
     roomsOf([
       { path: "src/net/a.ts", text: "// a\n\nb;\n" },
@@ -129,7 +129,7 @@ Deno.test("figures: files and lines are counted for each folder", () => {
 
 const SIZE = { files: 3, lines: 200 };
 
-Deno.test("figures: what is above its budget is named, with the figure and the budget", () => {
+Deno.test("figures: names a figure above its budget, with both numbers", () => {
   assertEquals(faultsOf(sizeFigures("src/net", SIZE, { files: 3, lines: 199 })), [
     "src/net: lines 200, above the budget of 199",
   ]);
@@ -146,7 +146,7 @@ Deno.test("figures: a folder needs a budget, and a budget a folder", () => {
   ]);
 });
 
-Deno.test("figures: the table shows a goal until the budget has reached it", () => {
+Deno.test("figures: the table shows a goal until the budget reaches it", () => {
   const figures: Figure[] = [
     ...sizeFigures("src/net", SIZE, { files: 3, lines: 250 }, { files: 3, lines: 100 }),
     { where: "src", what: "forwards", now: 7, budget: null },
@@ -162,7 +162,7 @@ Deno.test("figures: the table shows a goal until the budget has reached it", () 
   );
 });
 
-/** Runs instrumented code, and returns what it called, each with its depth, and what it exports. */
+/** Runs instrumented code. Returns its calls, each with its depth, and its exports. */
 async function run(text: string): Promise<{ calls: string[]; result: unknown }> {
   const calls: string[] = [];
   const numbers = new Map<unknown, number>();
@@ -218,7 +218,7 @@ Deno.test("figures: instrumented code records methods, accessors, functions and 
   ]);
 });
 
-Deno.test("figures: instrumented code does what it did: classes, errors, async, generators", async () => {
+Deno.test("figures: instrumented code behaves as before: classes, errors, async, generators", async () => {
   const { calls, result } = await run(`
     class Base { constructor(readonly make: () => number) {} }
     class Derived extends Base {

@@ -16,7 +16,7 @@ async function limited(body: (args: string[], log: string) => Promise<void>): Pr
   }
 }
 
-Deno.test("limit: the command's output and exit code are kept", onLinux, async () => {
+Deno.test("limit: keeps the command's output and exit code", onLinux, async () => {
   await limited(async (args, log) => {
     const script = "console.log('said'); process.exit(3)";
     const command = new Deno.Command("node", { args: [...args, script] });

@@ -7,7 +7,7 @@ import { sourceModules, wrongFiles } from "../../tasks/package_files.ts";
 
 const modules = [...await sourceModules()];
 
-/** A folder as dnt writes it, with one more file, or another text in one. */
+/** A folder as dnt writes it, with one more file, or with another text in a file. */
 async function faults(files: Readonly<Record<string, string | null>>): Promise<string[]> {
   const folder = await Deno.makeTempDir();
   try {
@@ -34,11 +34,11 @@ async function faults(files: Readonly<Record<string, string | null>>): Promise<s
   }
 }
 
-Deno.test("package files: the files of the source and no others are right", async () => {
+Deno.test("package files: accepts exactly the files of the source", async () => {
   assertEquals(await faults({}), []);
 });
 
-Deno.test("package files: dnt's shims, its Proxy and its polyfills are found", async () => {
+Deno.test("package files: finds dnt's shims, its Proxy and its polyfills", async () => {
   const merged = `export const dntGlobalThis = createMergeProxy(globalThis, dntGlobals);`;
   assertEquals(
     await faults({
@@ -57,7 +57,7 @@ Deno.test("package files: dnt's shims, its Proxy and its polyfills are found", a
   );
 });
 
-Deno.test("package files: a missing file and a foreign one are found", async () => {
+Deno.test("package files: finds a missing file and a foreign file", async () => {
   assertEquals(
     await faults({ "esm/status.js": null, "esm/deps/jsr.io/other.js": "", "bin.js": null }),
     [
@@ -68,7 +68,7 @@ Deno.test("package files: a missing file and a foreign one are found", async () 
   );
 });
 
-Deno.test("package checks: both builders' results are side by side, or dnt's are not available", () => {
+Deno.test("package checks: prints both builders' results side by side, or says that dnt is not available", () => {
   const result = (name: string, error: string | null): CheckResult => {
     return { name, error, note: "", seconds: 1 };
   };

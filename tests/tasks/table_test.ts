@@ -1,4 +1,4 @@
-/** The table of all runtimes, and what is read from Deno's own output. */
+/** The table of all runtimes, and the reader of Deno's own output. */
 
 import { assertEquals } from "@std/assert";
 import { readDenoLog, sum, table } from "../../tasks/table.ts";
@@ -20,7 +20,7 @@ f ... ok (3ms)
 FAILED | 4 passed (2 steps) | 1 failed | 1 ignored (1m5s)
 `;
 
-Deno.test("table: Deno's output is read file by file", () => {
+Deno.test("table: reads Deno's output file by file", () => {
   const { files, total } = readDenoLog(LOG);
   assertEquals([...files], [
     ["tests/a_test.ts", { passed: 2, failed: 1, note: "1 ignored: it (d) is no test" }],
@@ -30,11 +30,11 @@ Deno.test("table: Deno's output is read file by file", () => {
   assertEquals(sum([...files.values()]), total);
 });
 
-Deno.test("table: output that breaks off has no sum", () => {
+Deno.test("table: incomplete output has no sum", () => {
   assertEquals(readDenoLog(LOG.slice(0, LOG.indexOf("FAILED |"))).total, null);
 });
 
-Deno.test("table: the lines are sorted, the columns aligned", () => {
+Deno.test("table: sorts the lines and aligns the columns", () => {
   const line = { transport: "", of: "source", failed: 0, note: "" };
   const text = table([
     { ...line, suite: "net", runtime: "Bun", passed: 0, note: "why" },

@@ -1,4 +1,4 @@
-/** What `deno task test` prints: a line for each file, then the failures in full. */
+/** The output of `deno task test`: a line for each file, then the failures in full. */
 // Deno only: it imports a task
 
 import { assertEquals } from "@std/assert";
@@ -21,7 +21,7 @@ error: it failed
 
 FAILED | 2 passed | 1 failed | 2 ignored (2s)`;
 
-Deno.test("test: a file's report has a line with what was left out and why, and all its lines", () => {
+Deno.test("test: a file's report has a summary line with the left-out tests and reasons, and all its lines", () => {
   const reports: FileReport[] = [];
   const reporter = new FileReporter((report) => reports.push(report));
   for (const line of PRINTED.split("\n")) reporter.take(line);
@@ -29,7 +29,7 @@ Deno.test("test: a file's report has a line with what was left out and why, and 
     "ok     tests/a_test.ts: 2 passed",
     "FAILED tests/b_test.ts: 0 passed, 1 failed, 2 ignored: it isn't Node; nginx isn't installed",
   ]);
-  // What the processes print is one text again, for the table to read.
+  // The output of the processes is one text again, which the table reads.
   assertEquals(
     reports.flatMap((it) => it.lines),
     PRINTED.split("\n").slice(0, PRINTED.split("\n").indexOf(" ERRORS ") - 1),
@@ -43,7 +43,7 @@ Deno.test("test: a file's report has a line with what was left out and why, and 
   ]);
 });
 
-Deno.test("test: the sums of several processes are one, which the table reads", () => {
+Deno.test("test: adds the sums of several processes to one that the table reads", () => {
   const reporters = [PRINTED, "ok | 3 passed (1 step) | 0 failed (5ms)"].map((text) => {
     const reporter = new FileReporter(() => {});
     for (const line of text.split("\n")) reporter.take(line);
@@ -54,7 +54,7 @@ Deno.test("test: the sums of several processes are one, which the table reads", 
   assertEquals(readDenoLog(line).total, { passed: 5, failed: 1 });
 });
 
-Deno.test("test: a process that ends before its sum has none", () => {
+Deno.test("test: a process that ends before it prints its sum has none", () => {
   const reporter = new FileReporter(() => {});
   for (const line of PRINTED.split("\n").slice(0, 4)) reporter.take(line);
   assertEquals([reporter.total, reporter.path], [null, "tests/b_test.ts"]);

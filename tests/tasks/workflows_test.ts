@@ -1,4 +1,4 @@
-/** The workflows of .github/: what they trust, and what may publish. tasks/check_workflows.ts checks their form. */
+/** The workflows of .github/: their actions, and the jobs that publish. tasks/check_workflows.ts checks their form. */
 // Deno only: it reads the project's files
 
 import { assert, assertEquals } from "@std/assert";
@@ -21,7 +21,7 @@ function commands(job: string): string[] {
   return [...job.matchAll(/^ +(?:- )?run: (.*)$/gm)].map(([, command = ""]) => command);
 }
 
-Deno.test("workflows: each action is pinned by its commit", () => {
+Deno.test("workflows: pin each action to a commit", () => {
   for (const [name, text] of texts) {
     for (const [, action = ""] of text.matchAll(/uses: (.*)/g)) {
       assert(/^[\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+/.test(action), `${name}: ${action}`);
@@ -29,10 +29,10 @@ Deno.test("workflows: each action is pinned by its commit", () => {
   }
 });
 
-Deno.test("workflows: a job with an identity does nothing but publish", () => {
+Deno.test("workflows: a job with an identity only publishes", () => {
   const found: Record<string, string[]> = {};
   for (const [file, text] of texts) {
-    // Above the jobs there is no right but to read.
+    // Outside the jobs there is only the right to read.
     assertEquals(/^permissions:\n((?: {2}.*\n)*)/m.exec(text)?.[1], "  contents: read\n", file);
     for (const [name, job] of jobs(text)) {
       if (job.includes("id-token: write")) found[`${file} ${name}`] = commands(job);
@@ -47,7 +47,7 @@ Deno.test("workflows: a job with an identity does nothing but publish", () => {
   });
 });
 
-Deno.test("workflows: npm gets the tarball of a job that has no identity and resolves no package", () => {
+Deno.test("workflows: npm gets a tarball from a job without an identity, and the publishing job resolves no package", () => {
   const { build = "", npm = "" } = Object.fromEntries(jobs(texts.get("publish.yml") ?? ""));
   assertEquals(commands(build), [
     "deno run --allow-all --no-remote --no-npm tasks/build_npm.ts --pack",

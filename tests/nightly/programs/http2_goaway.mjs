@@ -1,4 +1,4 @@
-// A client of HTTP/2 leaves with GOAWAY. Nothing of this package is in here.
+// A client of HTTP/2 leaves with GOAWAY. This program does not use the package.
 
 import { connect, createServer } from "node:http2";
 import process from "node:process";
