@@ -10,7 +10,7 @@ function lookup(...addresses: string[]): LookupFunction {
   return (_host, _options, callback) => callback(null, list(...addresses));
 }
 
-Deno.test("addresses RFC 8305 §4: the families take turns, the first one's begins", () => {
+Deno.test("addresses RFC 8305 §4: the families alternate, starting with that of the first address", () => {
   const order = (...addresses: string[]): string =>
     interleaved(list(...addresses)).map(({ address }) => address).join(" ");
   assertEquals(order("::1", "::2", "::3", "1.1.1.1", "2.2.2.2"), "::1 1.1.1.1 ::2 2.2.2.2 ::3");
@@ -20,7 +20,7 @@ Deno.test("addresses RFC 8305 §4: the families take turns, the first one's begi
   assertEquals(order(), "");
 });
 
-Deno.test("addresses: each once, of the family that it is of", async () => {
+Deno.test("addresses: each address appears once, with its real family", async () => {
   const wrong: LookupFunction = (_host, _options, callback) =>
     callback(null, [{ address: "::1", family: 4 }, { address: "127.0.0.1", family: 0 }]);
   assertEquals(await addressesOf("a.test", 1, wrong), list("::1", "127.0.0.1"));
@@ -32,7 +32,7 @@ Deno.test("addresses: each once, of the family that it is of", async () => {
   assertEquals((await addressesOf("localhost", 1)).length > 0, true);
 });
 
-Deno.test("addresses: a name is not an address, and would be looked up by the proxy", async () => {
+Deno.test("addresses: a name is refused, because the proxy would look it up", async () => {
   const message = "ERR_LOOKUP";
   for (const name of ["localhost", "", "127.1", "[::1]"]) {
     await assertRejects(() => addressesOf("a.test", 1, lookup("127.0.0.1", name)), Error, message);
@@ -44,12 +44,12 @@ Deno.test("addresses: a name is not an address, and would be looked up by the pr
   await assertRejects(() => addressesOf("a.test", 1, lookup()), Error, "ENOTFOUND");
 });
 
-Deno.test("addresses: an asynchronous lookup that fails before it has called back", async () => {
+Deno.test("addresses: an asynchronous lookup may fail before it calls back", async () => {
   const failing: LookupFunction = () => Promise.reject(new Error("no resolver"));
   await assertRejects(() => addressesOf("a.test", 1, failing), Error, "no resolver");
 });
 
-Deno.test("addresses: a lookup that returns a promise of the addresses, or calls back after one", async () => {
+Deno.test("addresses: a lookup may return a promise of the addresses, or call back after one", async () => {
   const answers = ["127.0.0.1", [{ address: "127.0.0.1", family: 4 }]] as const;
   for (const answer of answers) {
     const promised: LookupFunction = () => Promise.resolve(answer as string);
@@ -57,7 +57,7 @@ Deno.test("addresses: a lookup that returns a promise of the addresses, or calls
     assertEquals(found, [{ address: "127.0.0.1", family: 4 }]);
   }
   for (const returned of [undefined, {}, null, 4]) {
-    // Such as an async function around `lookup` of `node:dns`.
+    // For example, an async function around `lookup` of `node:dns`.
     const late = (async (_host, _options, callback) => {
       setTimeout(callback, 1, null, "::1", 6);
       return await Promise.resolve(returned);
@@ -73,7 +73,7 @@ Deno.test("addresses: a lookup that returns a promise of the addresses, or calls
   await assertRejects(() => addressesOf("a.test", 1, name), Error, "ERR_LOOKUP");
 });
 
-Deno.test("addresses: a zone of an IPv6 address stays with it", async () => {
+Deno.test("addresses: an IPv6 address keeps its zone", async () => {
   const found = await addressesOf("a.test", 1, lookup("fe80::1%eth0", "fe80::1%eth1"));
   assertEquals(found.map(({ address }) => address), ["fe80::1%eth0", "fe80::1%eth1"]);
   assertEquals(candidatesOf("a.test", 80, found, true).map(({ target }) => target), [
@@ -82,7 +82,7 @@ Deno.test("addresses: a zone of an IPv6 address stays with it", async () => {
   ]);
 });
 
-Deno.test("addresses attack 71: a lookup function that rejects, or returns no address", async () => {
+Deno.test("addresses attack 71: a lookup function may reject or return no address", async () => {
   const failing = [
     () => Promise.reject(new Error("its own")),
     () => ({

@@ -1,4 +1,4 @@
-/** A sender that never stops by itself, over real sockets: a reader that pauses stops it. */
+/** A pausing reader stops an endless sender over real sockets. */
 
 import { assert, assertEquals } from "@std/assert";
 import { createServer, type Server, type Socket } from "node:net";
@@ -13,16 +13,16 @@ import { closeServer, listen } from "../support/loopback.ts";
 
 const { authority, local } = certificates();
 const SIZE = 65_000;
-/** What the system's own buffers for one loopback connection hold: a few megabytes. */
+/** The system's buffers for one loopback connection: a few megabytes. */
 const MOST = 16 * 1024 * 1024;
 
-/** A server that sends numbered messages as fast as they are taken, up to a number that can be set. */
+/** A server that sends numbered messages as fast as possible, up to a settable number. */
 class Flood {
   readonly #server: Server;
   readonly #sockets: Socket[] = [];
-  /** How many messages it may send; more than a test needs, so that one which fails ends. */
+  /** How many messages the server may send: more than a test needs, but limited, so that a failing test ends. */
   limit = 16 * Math.ceil(MOST / SIZE);
-  /** How many messages the system has taken. */
+  /** How many messages the server has passed to the system. */
   sent = 0;
 
   constructor(isTls: boolean) {
@@ -67,7 +67,7 @@ class Flood {
   }
 }
 
-/** Fulfils when a number has stayed the same while bytes were exchanged elsewhere. */
+/** Fulfils when a number stays the same while another connection exchanges bytes. */
 async function stopped(probe: LoopbackProbe, count: () => number): Promise<number> {
   for (let before = -1, same = 0; same < 100; same = count() === before ? same + 1 : 0) {
     before = count();
@@ -77,7 +77,7 @@ async function stopped(probe: LoopbackProbe, count: () => number): Promise<numbe
 }
 
 for (const way of ["TCP", "TLS", "TLS through a proxy that speaks TLS"]) {
-  Deno.test(`net G14 over ${way}: a reader that pauses stops the sender, and loses nothing`, async () => {
+  Deno.test(`net G14 over ${way}: a pausing reader stops the sender, and loses no message`, async () => {
     const flood = new Flood(way !== "TCP");
     const port = await flood.start();
     const proxy = await startProxy({ tls: local });
@@ -105,10 +105,10 @@ for (const way of ["TCP", "TLS", "TLS through a proxy that speaks TLS"]) {
         subscription.resume();
         while (received < sent + 100) await probe.roundTrip();
       }
-      // What it holds when the last byte has arrived is reported, too, though nothing follows.
+      // The channel also delivers the messages that it holds when the last byte has arrived.
       subscription.pause();
       flood.limit = flood.sent + 1;
-      // That one may have arrived before its sender knew that it has left.
+      // The last message may arrive before its sender notices that it has left.
       if (received === flood.limit) onLast();
       await stopped(probe, () => flood.sent);
       subscription.resume();

@@ -2,14 +2,14 @@ import { assert, assertEquals } from "@std/assert";
 import { builtin, environment, hasNet } from "../../src/net/builtins.ts";
 import { withProcess } from "../support/process.ts";
 
-Deno.test("builtins: Deno, Node and Bun have them", () => {
+Deno.test("builtins: Deno, Node and Bun have the builtin modules", () => {
   assert(hasNet());
   assertEquals(typeof builtin("net")?.connect, "function");
   assertEquals(typeof builtin("tls")?.connect, "function");
   assertEquals(builtin("net")?.isIP("::1"), 6);
 });
 
-Deno.test("builtins: where there is no process, or one that a bundler put there, there are none", () => {
+Deno.test("builtins: there are none without a process object, or with a bundler's replacement", () => {
   for (const process of [undefined, {}, { env: {}, versions: {} }]) {
     withProcess(process, () => {
       assertEquals([hasNet(), builtin("net"), environment()], [false, null, {}]);
@@ -17,11 +17,11 @@ Deno.test("builtins: where there is no process, or one that a bundler put there,
   }
 });
 
-Deno.test("builtins: a runtime that has only some of them can't dial", () => {
+Deno.test("builtins: a runtime with only some of the modules can't dial", () => {
   const getBuiltinModule = (name: string): unknown => name === "net" ? {} : undefined;
   withProcess({ getBuiltinModule }, () => assertEquals(hasNet(), false));
 });
 
-Deno.test("builtins: the environment", () => {
+Deno.test("builtins: environment returns the environment variables", () => {
   withProcess({ env: { A: "b" } }, () => assertEquals(environment(), { A: "b" }));
 });

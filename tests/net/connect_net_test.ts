@@ -30,7 +30,7 @@ function redirect(Location: string, status = 302): RecipeOptions {
 
 // Redirects.
 
-Deno.test("attack 30 redirects: off by default, and the answer is reported", async () => {
+Deno.test("attack 30 redirects: off by default, and the error has the response", async () => {
   await withAll([await startRecipe("echo")], async (echo) => {
     await withRecipe("http", redirect(echo.url), async ({ url }) => {
       for (const followRedirects of [undefined, false, 0]) {
@@ -43,7 +43,7 @@ Deno.test("attack 30 redirects: off by default, and the answer is reported", asy
   });
 });
 
-Deno.test("attack 30 redirects: followed when asked for, without credentials across origins", async () => {
+Deno.test("attack 30 redirects: an option enables them, and no credentials go to another origin", async () => {
   await withAll([await startRecipe("echo")], async (echo) => {
     for (const status of [301, 302, 303, 307, 308]) {
       await withRecipe("http", redirect(`${echo.url}/there?q`, status), async (first) => {
@@ -67,7 +67,7 @@ Deno.test("attack 30 redirects: followed when asked for, without credentials acr
   });
 });
 
-Deno.test("attack 30 redirects: a loop is bounded", async () => {
+Deno.test("attack 30 redirects: the channel ends a redirect loop", async () => {
   await withRecipe("http", redirect("/again"), async (server) => {
     for (const [followRedirects, connections] of [[true, 11], [3, 4], [1, 2]] as const) {
       const before = (await server.stats()).connections;
@@ -79,7 +79,7 @@ Deno.test("attack 30 redirects: a loop is bounded", async () => {
   });
 });
 
-Deno.test("attack 30 redirects: a body that never ends isn't waited for", async () => {
+Deno.test("attack 30 redirects: the channel doesn't wait for an endless body", async () => {
   await withAll([await startRecipe("echo")], async (echo) => {
     const options = { ...redirect(echo.url), repeat: "x" };
     await withRecipe("http", options, async ({ url }) => {
@@ -88,7 +88,7 @@ Deno.test("attack 30 redirects: a body that never ends isn't waited for", async 
   });
 });
 
-Deno.test("attack 30 redirects: to where no server is", async () => {
+Deno.test("attack 30 redirects: the error names the target if no server is there", async () => {
   await withRecipe("http", redirect("ws://no-such-host.invalid/"), async ({ url }) => {
     const error = await connectFailure(url, { followRedirects: true });
     assertEquals(error.phase, "dns");
@@ -104,7 +104,7 @@ Deno.test("attack 30 redirects: to where no server is", async () => {
   });
 });
 
-Deno.test("redirects: closing meanwhile ends it", async () => {
+Deno.test("redirects: close ends the attempt", async () => {
   await withAll([await startRecipe("silent")], async (silent) => {
     await withRecipe("http", redirect(silent.url), async ({ url }) => {
       const channel = NetWebSocketChannel.connect(url, { followRedirects: true });
@@ -132,7 +132,7 @@ Deno.test("redirects: the timeout covers the whole attempt", async () => {
   });
 });
 
-Deno.test("redirects: onRedirect may refuse one, and with it following needs no other option", async () => {
+Deno.test("redirects: onRedirect enables following, and may refuse a redirect", async () => {
   await withAll([await startRecipe("echo")], async (echo) => {
     await withRecipe("http", redirect(`${echo.url}/there?token=1`), async ({ url }) => {
       const seen: string[] = [];
@@ -163,7 +163,7 @@ Deno.test("redirects: onRedirect may refuse one, and with it following needs no 
   }
 });
 
-Deno.test("redirects: closing while onRedirect decides ends it", async () => {
+Deno.test("redirects: close ends the attempt while onRedirect is pending", async () => {
   await withAll([await startRecipe("echo")], async (echo) => {
     await withRecipe("http", redirect(echo.url), async ({ url }) => {
       const decision = deferred<boolean>();
@@ -194,7 +194,7 @@ async function bytesOf(body: ReadableStream<Uint8Array>): Promise<number> {
   }
 }
 
-Deno.test("onRefusal: the whole body, the status and the fields", async () => {
+Deno.test("onRefusal: gets the whole body, the status and the header fields", async () => {
   const body = "x".repeat(1_000_000);
   const options = { status: 403, body, headers: { "X-Why": "no" } };
   await withRecipe("http", options, async ({ url }) => {
@@ -213,7 +213,7 @@ Deno.test("onRefusal: the whole body, the status and the fields", async () => {
   });
 });
 
-Deno.test("onRefusal: an endless body, of which the reader wants no more", async () => {
+Deno.test("onRefusal: a reader may cancel an endless body", async () => {
   await withRecipe("http", { status: 500, repeat: "x".repeat(1000) }, async (server) => {
     let length = 0;
     const error = await connectFailure(server.url, {
@@ -228,7 +228,7 @@ Deno.test("onRefusal: an endless body, of which the reader wants no more", async
   });
 });
 
-Deno.test("onRefusal: it may ignore the body, and fail", async () => {
+Deno.test("onRefusal: may ignore the body, and may fail", async () => {
   await withRecipe("http", { status: 404, body: "not here" }, async ({ url }) => {
     const ignoring = await connectFailure(url, { onRefusal: () => {} });
     assertEquals(new TextDecoder().decode(ignoring.response?.body), "not here");
@@ -263,7 +263,7 @@ Deno.test("onRefusal: the connect timeout includes it", async () => {
   });
 });
 
-Deno.test("onRefusal: not for redirects that are followed, nor for what is no refusal", async () => {
+Deno.test("onRefusal: isn't called for followed redirects or for other failures", async () => {
   await withAll([await startRecipe("echo")], async (echo) => {
     await withRecipe("http", redirect(echo.url), async ({ url }) => {
       const seen: number[] = [];
@@ -278,7 +278,7 @@ Deno.test("onRefusal: not for redirects that are followed, nor for what is no re
 
 // Timeouts and signals, in each phase.
 
-/** A TCP server that accepts and says nothing. */
+/** A TCP server that accepts connections and sends nothing. */
 async function withSilence(
   body: (port: number, ended: Promise<void>, reached: Promise<void>) => Promise<void>,
 ): Promise<void> {
@@ -289,7 +289,7 @@ async function withSilence(
     sockets.push(socket);
     socket.on("error", () => {});
     socket.on("close", onEnd);
-    // Whatever the first bytes are, the client is in the phase that it is to be stopped in.
+    // With the first bytes, the client is in the phase of the test.
     socket.on("data", onData);
   });
   const port = await listen(server);
@@ -310,7 +310,7 @@ function start(url: string, options: Parameters<typeof NetWebSocketChannel.conne
   return { clock, channel };
 }
 
-Deno.test("net timeout in phase dns: nothing is connected to afterwards", async () => {
+Deno.test("net timeout in phase dns: the channel opens no connection afterwards", async () => {
   await withSilence(async (port) => {
     let answer = (): void => {};
     const { channel, clock } = start(`ws://slow.test:${port}`, {
@@ -380,13 +380,13 @@ for (const phase of ["tls", "proxy", "handshake"] as const) {
   });
 }
 
-// Addresses that don't answer, or late.
+// Addresses that answer late or never.
 
-/** An address that never answers, and one that does when `answer` is called. Both are for documentation. */
+/** An address that never answers, and one that answers when `answer` is called. Both are reserved for documentation. */
 const DEAD = "192.0.2.1";
 const SLOW = "192.0.2.2";
 
-/** Runs a body while `node:net` connects to {@linkcode DEAD} never and to {@linkcode SLOW} late. */
+/** Runs a body while `node:net` never connects to {@linkcode DEAD}, and late to {@linkcode SLOW}. */
 async function withAddresses(
   port: number,
   body: (it: { started: string[]; answer(): void }) => Promise<void>,
@@ -420,7 +420,7 @@ async function withAddresses(
 }
 
 for (const ms of [1000, 3000, 10_000]) {
-  Deno.test(`net RFC 8305 §5: of two addresses one is dead, the other answers after ${ms} ms`, async () => {
+  Deno.test(`net RFC 8305 §5: the channel connects if one address is dead and the other answers after ${ms} ms`, async () => {
     await withRecipe("echo", {}, async ({ url }) => {
       const port = Number(new URL(url).port);
       for (const addresses of [[DEAD, SLOW], [SLOW, DEAD]]) {
@@ -445,7 +445,7 @@ for (const ms of [1000, 3000, 10_000]) {
   });
 }
 
-Deno.test("net RFC 8305 §5: a dead address costs the delay, a timeout ends all attempts", async () => {
+Deno.test("net RFC 8305 §5: a dead address only costs the delay, and a timeout ends all attempts", async () => {
   await withRecipe("echo", {}, async ({ url }) => {
     const port = Number(new URL(url).port);
     await withAddresses(port, async ({ started }) => {
@@ -470,7 +470,7 @@ Deno.test("net RFC 8305 §5: a dead address costs the delay, a timeout ends all 
   });
 });
 
-Deno.test("net timeout: the addresses that have failed are reported, also one that broke TLS", async () => {
+Deno.test("net timeout: the error names the failed addresses, also one that broke TLS", async () => {
   const server = createServer((socket) => void socket.once("data", () => socket.destroy()));
   const port = await listen(server);
   const failing: [url: string, failed: string, fault: string][] = [
@@ -494,9 +494,9 @@ Deno.test("net timeout: the addresses that have failed are reported, also one th
   await closeServer(server);
 });
 
-// What a channel tells.
+// What a channel reports.
 
-Deno.test("net: capabilities and the URL are known at once", async () => {
+Deno.test("net: a channel has its capabilities and URL at once", async () => {
   await withRecipe("echo", {}, async ({ url }) => {
     const channel = NetWebSocketChannel.connect(url.replace("ws:", "http:"));
     assertEquals(Object.values(channel.capabilities).every((it) => it), true);
@@ -507,7 +507,7 @@ Deno.test("net: capabilities and the URL are known at once", async () => {
   });
 });
 
-Deno.test("net: ref and unref, at any time", async () => {
+Deno.test("net: ref and unref work at any time", async () => {
   await withRecipe("echo", {}, async ({ url }) => {
     const channel = NetWebSocketChannel.connect(url);
     channel.unref();
@@ -523,7 +523,7 @@ Deno.test("net: ref and unref, at any time", async () => {
   });
 });
 
-Deno.test("net: a malformed option that only the handshake would see throws at once", () => {
+Deno.test("net: a malformed option of the handshake throws at once", () => {
   assertEquals(NetWebSocketChannel.connect.length, 1);
   for (const headers of [{ Host: "a", host: "b" }, [["Origin", "a"], ["origin", "b"]]]) {
     let error: unknown;
@@ -536,7 +536,7 @@ Deno.test("net: a malformed option that only the handshake would see throws at o
   }
 });
 
-Deno.test("net: headers are sent as given, with Host and repeated names", async () => {
+Deno.test("net: the client sends headers unchanged, including Host and repeated names", async () => {
   await withRecipe("echo", {}, async (echo) => {
     await assertReaches(echo.url, {
       headers: [["Host", "virtual.test"], ["X-A", "1"], ["X-A", "2"]],
@@ -553,7 +553,7 @@ Deno.test("net: headers are sent as given, with Host and repeated names", async 
   });
 });
 
-Deno.test("net: through a proxy a redirect is followed through the proxy", async () => {
+Deno.test("net: the client follows a redirect through the same proxy", async () => {
   const echo = await startRecipe("echo");
   await withAll([echo, await startProxy()], async (_, proxy) => {
     await withRecipe("http", redirect(echo.url), async ({ url }) => {
@@ -566,7 +566,7 @@ Deno.test("net: through a proxy a redirect is followed through the proxy", async
   });
 });
 
-Deno.test("net: a server that resets the connection during the handshake", async () => {
+Deno.test("net: the channel fails when the server resets the connection during the handshake", async () => {
   await withRecipe("http", { response: "", then: "reset" }, async ({ url }) => {
     const error = await connectFailure(url);
     assertEquals([error.phase, error.retryable, error.status], ["handshake", true, null]);
@@ -574,7 +574,7 @@ Deno.test("net: a server that resets the connection during the handshake", async
   });
 });
 
-Deno.test("net: a hundred connections, one after the other, end well for the server, too", async () => {
+Deno.test("net: a hundred sequential connections also end cleanly for the server", async () => {
   await withRecipe("echo", { quiet: true }, async (echo) => {
     for (let i = 0; i < 100; i++) {
       const channel = NetWebSocketChannel.connect(echo.url);

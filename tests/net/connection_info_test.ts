@@ -12,7 +12,7 @@ import { assertReaches, certificates, connectFailure, withAll } from "./support.
 const { authority, local, client } = certificates();
 const tls = { ca: authority.cert };
 
-/** The ports of this end differ each time. */
+/** Removes the local port, which differs each time. */
 function assertInfo(info: ConnectionInfo | null, expected: Partial<ConnectionInfo>): void {
   const { localPort, tls: _, ...rest } = info as ConnectionInfo;
   assert(localPort !== null && localPort > 0);
@@ -25,7 +25,7 @@ function assertInfo(info: ConnectionInfo | null, expected: Partial<ConnectionInf
   });
 }
 
-Deno.test("connectionInfo: the addresses; null while there is no connection, kept after the end", async () => {
+Deno.test("connectionInfo: has the addresses; it is null before the connection, and stays after the end", async () => {
   await withRecipe("echo", {}, async ({ url }) => {
     const channel = NetWebSocketChannel.connect(url.replace("127.0.0.1", "localhost"));
     assertEquals(channel.connectionInfo, null);
@@ -39,7 +39,7 @@ Deno.test("connectionInfo: the addresses; null while there is no connection, kep
   });
 });
 
-Deno.test("connectionInfo: which address a server that refuses has", async () => {
+Deno.test("connectionInfo: has the address of a server that refuses", async () => {
   await withRecipe("http", { status: 503 }, async ({ url }) => {
     const channel = NetWebSocketChannel.connect(url);
     await channel.ready.catch(() => {});
@@ -47,7 +47,7 @@ Deno.test("connectionInfo: which address a server that refuses has", async () =>
   });
 });
 
-Deno.test("connectionInfo: what TLS agreed on, and the server's certificate", async () => {
+Deno.test("connectionInfo: has the negotiated TLS parameters and the server's certificate", async () => {
   const echo = await startRecipe("echo");
   await withAll([echo, await startTls(echo.url, { ...local, ALPNProtocols: ["http/1.1"] })], async (
     _,
@@ -65,14 +65,14 @@ Deno.test("connectionInfo: what TLS agreed on, and the server's certificate", as
     await channel.sink.close();
     assertEquals(info?.tls?.peerCertificate, certificate);
     assertEquals(channel.connectionInfo, info);
-    // One that wasn't read in time is gone.
+    // A certificate that wasn't read before the end is gone.
     const late = await assertReaches(`wss://localhost:${port}`, { tls });
     assertEquals(late.connectionInfo?.tls?.protocol, "TLSv1.3");
     assertEquals(late.connectionInfo?.tls?.peerCertificate, null);
   });
 });
 
-Deno.test("connectionInfo: the proxy, without its credentials; the address is the proxy's", async () => {
+Deno.test("connectionInfo: has the proxy without its credentials, and the proxy's address", async () => {
   const echo = await startRecipe("echo");
   const authorization = `Basic ${btoa("user:secret")}`;
   await withAll(
@@ -95,7 +95,7 @@ Deno.test("connectionInfo: the proxy, without its credentials; the address is th
       for (const [url, proxy, port, shown] of cases) {
         const { connectionInfo } = await assertReaches(url, { tls, proxy });
         assertInfo(connectionInfo, { remotePort: port, proxy: `${shown}:${port}` });
-        // TLS with the proxy alone is none with the server.
+        // TLS with the proxy alone doesn't count as TLS with the server.
         assertEquals(connectionInfo?.tls?.protocol, url === wss ? "TLSv1.3" : undefined);
       }
     },
@@ -111,7 +111,7 @@ Deno.test("connectionInfo: a Unix socket has no addresses", async () => {
   });
 });
 
-Deno.test("connectionInfo: where redirects have led", async () => {
+Deno.test("connectionInfo: has the URL that redirects have led to", async () => {
   await withAll([await startRecipe("echo")], async (echo) => {
     const options = { status: 302, headers: { Location: echo.url } };
     await withRecipe("http", options, async ({ url }) => {
@@ -121,7 +121,7 @@ Deno.test("connectionInfo: where redirects have led", async () => {
   });
 });
 
-Deno.test("connectionInfo: nothing is known of the platform's own WebSocket, or of a channel of bytes", async () => {
+Deno.test("connectionInfo: null for the platform's own WebSocket, and for a channel of bytes", async () => {
   if (globalThis.WebSocket !== undefined) {
     await withRecipe("echo", {}, async ({ url }) => {
       const channel = WebSocketChannel.connect(url, { transport: "native" });
@@ -134,11 +134,11 @@ Deno.test("connectionInfo: nothing is known of the platform's own WebSocket, or 
   assertEquals(error.phase, "tcp");
 });
 
-Deno.test("connectionInfo: on a server's channel, with the client's certificate", async () => {
+Deno.test("connectionInfo: a server's channel has the client's certificate", async () => {
   const server = await WebSocketServer.bind({
     port: 0,
     hostname: "127.0.0.1",
-    // A client without a certificate is let in as well.
+    // The server also admits a client without a certificate.
     tls: { ...local, ca: authority.cert, requestCert: true, rejectUnauthorized: false },
   });
   try {
@@ -167,7 +167,7 @@ Deno.test("connectionInfo: on a server's channel, with the client's certificate"
 });
 
 testEntries(
-  "connectionInfo: what a server's channel has, and what is left after its end",
+  "connectionInfo: a server's channel has it, also after the end",
   ({ run }) =>
     run({}, async ({ url, channels }) => {
       const port = Number(new URL(url).port);
@@ -196,7 +196,7 @@ testEntries(
   { acceptStreams: "the proxy of the tests is the client" },
 );
 
-Deno.test("connectionInfo: of a stream that is no socket nothing is known", () => {
+Deno.test("connectionInfo: null for a stream that is not a socket", () => {
   const nothing = {
     remoteAddress: null,
     remotePort: null,

@@ -1,4 +1,4 @@
-/** Thousands of connections, one after the other: the test counts what is left of them. `CYCLES` has their number. */
+/** Opens thousands of connections, one after the other, and counts the resources left. `CYCLES` sets their number. */
 
 import { assert, assertEquals } from "@std/assert";
 import process from "node:process";
@@ -16,9 +16,9 @@ import {
 import { startEcho } from "../support/processes.ts";
 
 const CYCLES = Number(process.env["CYCLES"] ?? 6_000);
-/** Until then the runtime compiles, and fills its caches. */
+/** The warm-up: the runtime compiles and fills its caches. */
 const WARM_UP = 2_000;
-/** The heap's size isn't exact; but if each connection leaves a closure and its context behind, it grows by more. */
+/** The heap's size isn't exact, but a leak of one closure and its context per connection exceeds this. */
 const MAX_GROWTH = 512_000;
 
 class Cycles {
@@ -54,7 +54,7 @@ class Cycles {
 }
 
 Deno.test(`net: ${CYCLES} connections, one after the other, leave no timer, socket or object`, async () => {
-  // In a process of its own, so that this one's heap is the client's.
+  // The server runs in its own process, so that this heap is only the client's.
   const server = startEcho();
   try {
     const cycles = new Cycles(`ws://127.0.0.1:${(await server.next())["port"]}`);
@@ -64,11 +64,11 @@ Deno.test(`net: ${CYCLES} connections, one after the other, leave no timer, sock
     const handles = openHandles();
     await cycles.run(CYCLES - WARM_UP);
     await collectGarbage();
-    // Timers, and listeners of what outlives a connection.
+    // Timers, and listeners of objects that outlive a connection.
     assertEquals(cycles.clock.pending, 0);
     assertEquals([cycles.signal.added, cycles.signal.listeners], [CYCLES, 0]);
-    // Sockets: whatever was open before may have been closed since. And objects: JavaScriptCore takes
-    // what looks like an address on the stack for one.
+    // Sockets: those open before may have closed since. Objects: JavaScriptCore takes
+    // stack values that look like an address for a reference.
     const open = openHandles();
     assert((open ?? 0) <= (handles ?? 0), `${open} files and sockets are open, ${handles} were`);
     const { alive } = cycles.channels;

@@ -54,13 +54,13 @@ Deno.test("dial error: each cause has the same text on every platform", () => {
   }
 });
 
-Deno.test("dial error: a certificate's names are compared with tls.servername, or a proxy's host", () => {
+Deno.test("dial error: the client compares a certificate's names with tls.servername or the proxy's host", () => {
   const cause = withCode("ERR_TLS_CERT_ALTNAME_INVALID");
   assertEquals(
     dialError(url, { phase: "tls", cause, host: "b.test" }).message,
     `Cannot connect to wss://a.test/b: ${OTHER.replace("a.test", "b.test")}`,
   );
-  // What a proxy's certificate is compared with can't be set.
+  // No option sets the expected name of a proxy's certificate.
   assertEquals(
     dialError(url, { phase: "proxy", about: "the proxy https://p.test", cause, host: "p.test" })
       .message,
@@ -68,7 +68,7 @@ Deno.test("dial error: a certificate's names are compared with tls.servername, o
   );
 });
 
-Deno.test("dial error: a certificate for another host is shown with the names that it has", () => {
+Deno.test("dial error: the error has the names of a certificate for another host", () => {
   const altnames =
     "Hostname/IP does not match certificate's altnames: Host: a.test. is not in the " +
     "cert's altnames: DNS:b.test, DNS:c.test";
@@ -83,14 +83,14 @@ Deno.test("dial error: a certificate for another host is shown with the names th
   assertEquals(dialError(url, { phase: "tls", cause: many }).message.length < 500, true);
 });
 
-Deno.test("dial error: without words of the cause's", () => {
+Deno.test("dial error: has its own text if the cause has no message", () => {
   assertEquals(
     dialError(url, { phase: "tls", cause: new AggregateError([]) }).message,
     "Cannot connect to wss://a.test/b: failed in phase tls",
   );
 });
 
-Deno.test("dial error: what it is about, and what is known better", () => {
+Deno.test("dial error: names the proxy, and uses the given status and retryable", () => {
   const error = dialError(url, {
     phase: "proxy",
     about: "the proxy http://p.test",
@@ -106,7 +106,7 @@ Deno.test("dial error: what it is about, and what is known better", () => {
   assertEquals(known.retryable, false);
 });
 
-Deno.test("dial error: an alert instead of an answer is TLS's, any other end isn't", () => {
+Deno.test("dial error: an alert instead of an answer is a TLS failure, any other end isn't", () => {
   const failed = (code: string, status: number | null = null): ConnectError => {
     const response = status === null
       ? null
@@ -121,7 +121,7 @@ Deno.test("dial error: an alert instead of an answer is TLS's, any other end isn
   assertEquals(refusedByAlert(url, new ConnectError("ended")), null);
 });
 
-Deno.test("dial error: codes are text", () => {
+Deno.test("dial error: a code is always a string", () => {
   const values = [withCode("EPIPE"), { code: 5 }, null, undefined, "EPIPE", new Error()];
   assertEquals(values.map(codeOf), ["EPIPE", "", "", "", "", ""]);
 });

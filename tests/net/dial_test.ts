@@ -17,7 +17,7 @@ import { startRecipe, withRecipe } from "../support/recipes.ts";
 import { assertReaches, certificates, connectFailure, withAll } from "./support.ts";
 import { closeServer, listen } from "../support/loopback.ts";
 
-/** A lookup that answers with these addresses, and keeps what it was asked. */
+/** A lookup that returns these addresses, and records its calls. */
 function known(...addresses: string[]): LookupFunction & { readonly asked: string[] } {
   const asked: string[] = [];
   const lookup: LookupFunction = (hostname, _options, callback) => {
@@ -32,7 +32,7 @@ function at(url: string, host: string): string {
   return `ws://${host}:${new URL(url).port}`;
 }
 
-Deno.test("dial: a host name, an IPv4 literal", async () => {
+Deno.test("dial: connects to a host name and an IPv4 literal", async () => {
   await withRecipe("echo", {}, async ({ url }) => {
     await assertReaches(url);
     await assertReaches(at(url, "localhost"));
@@ -40,10 +40,10 @@ Deno.test("dial: a host name, an IPv4 literal", async () => {
   });
 });
 
-Deno.test("dial: an IPv6 literal", async () => {
+Deno.test("dial: connects to an IPv6 literal", async () => {
   const echo = await startRecipe("echo");
   const relay = await startLoopback6(echo.url);
-  // A machine without IPv6 has nothing to test here.
+  // A machine without IPv6 can't run this test.
   if (relay === null) return await echo.close();
   await withAll([echo, relay], async (_, { port }) => {
     await assertReaches(`ws://[::1]:${port}`);
@@ -51,7 +51,7 @@ Deno.test("dial: an IPv6 literal", async () => {
   });
 });
 
-Deno.test("dial RFC 8305: of several addresses the first that answers is used", async () => {
+Deno.test("dial RFC 8305: connects to the first address that answers", async () => {
   await withRecipe("echo", {}, async ({ url }) => {
     for (const addresses of [["127.0.0.2", "127.0.0.1"], ["::1", "127.0.0.1"]]) {
       const lookup = known(...addresses);
@@ -61,7 +61,7 @@ Deno.test("dial RFC 8305: of several addresses the first that answers is used", 
   });
 });
 
-Deno.test("dial: when no address answers each one's reason is reported", async () => {
+Deno.test("dial: the error has each address's reason when none answers", async () => {
   await withRecipe("silent", {}, async (silent) => {
     const { url } = silent;
     await silent.close();
@@ -83,7 +83,7 @@ Deno.test("dial: when no address answers each one's reason is reported", async (
   });
 });
 
-Deno.test("attack 33 lookup: asked once, and about addresses as well", async () => {
+Deno.test("attack 33 lookup: called once, also for IP addresses", async () => {
   await withRecipe("echo", {}, async ({ url }) => {
     const lookup = known("127.0.0.1");
     await assertReaches(at(url, "name.test"), { lookup });
@@ -93,7 +93,7 @@ Deno.test("attack 33 lookup: asked once, and about addresses as well", async () 
   });
 });
 
-Deno.test("attack 33 lookup: what it refuses isn't connected to", async () => {
+Deno.test("attack 33 lookup: the client doesn't connect to a refused host", async () => {
   await withRecipe("echo", {}, async (echo) => {
     const { url } = echo;
     const reason = new Error("private addresses are off limits");
@@ -112,14 +112,14 @@ Deno.test("attack 33 lookup: what it refuses isn't connected to", async () => {
   });
 });
 
-Deno.test("dial lookup: one address with its family, as node:dns gives it without all", async () => {
+Deno.test("dial lookup: accepts one address with its family, as node:dns returns it without all", async () => {
   await withRecipe("echo", {}, async ({ url }) => {
     const lookup: LookupFunction = (_name, _options, callback) => callback(null, "127.0.0.1", 4);
     await assertReaches(at(url, "name.test"), { lookup });
   });
 });
 
-Deno.test("dial: an address that breaks the TLS connection is followed by the next, a bad certificate isn't", async () => {
+Deno.test("dial: tries the next address after a broken TLS connection, but not after a bad certificate", async () => {
   const { authority, local, expired } = certificates();
   const tls = { ca: authority.cert };
   const echo = await startRecipe("echo");
@@ -130,7 +130,7 @@ Deno.test("dial: an address that breaks the TLS connection is followed by the ne
       socket.once("data", () => socket[end]());
     });
     await assertReaches(`wss://localhost:${good.port}`, options);
-    // The address that works is tried second: both are named when it fails, too.
+    // The client tries the working address second; if it fails too, the error names both.
     const error = await connectFailure(`wss://localhost:${good.port}`, {
       ...options,
       lookup: known("127.0.0.2", "127.0.0.3"),
@@ -146,7 +146,7 @@ Deno.test("dial: an address that breaks the TLS connection is followed by the ne
   for (const it of [bad, good, echo]) await it.close();
 });
 
-Deno.test("dial: what lookup gives must be IP addresses, nothing is looked up again", async () => {
+Deno.test("dial: lookup must return IP addresses, and the client looks nothing up again", async () => {
   const error = await connectFailure("ws://a.test", { lookup: known("localhost") });
   assertEquals([error.phase, error.retryable, error.message], [
     "dns",
@@ -155,7 +155,7 @@ Deno.test("dial: what lookup gives must be IP addresses, nothing is looked up ag
   ]);
 });
 
-Deno.test("dial: from a local address only its family is tried", async () => {
+Deno.test("dial: with a local address, tries only its family", async () => {
   await withRecipe("echo", {}, async ({ url }) => {
     const lookup = known("::1", "127.0.0.1");
     await assertReaches(at(url, "both.test"), { lookup, localAddress: "127.0.0.5" });
@@ -165,7 +165,7 @@ Deno.test("dial: from a local address only its family is tried", async () => {
     });
     assertMatch(error.message, /: the local address can't be used$/);
     assertEquals([error.phase, error.retryable], ["tcp", false]);
-    // Bun would connect from another address; Node names a code of its own.
+    // Bun would connect from another address; Node reports its own code.
     for (const localAddress of ["::1", "nonsense"]) {
       const { message, retryable } = await connectFailure(at(url, "127.0.0.1"), { localAddress });
       assertMatch(message, /: the local address can't be used$/);
@@ -174,13 +174,13 @@ Deno.test("dial: from a local address only its family is tried", async () => {
   });
 });
 
-Deno.test("dial: an IPv6 address with a zone, which a URL can't hold", async () => {
+Deno.test("dial: connects to an IPv6 address with a zone, which a URL can't contain", async () => {
   const echo = await startRecipe("echo");
   const relay = await startLoopback6(echo.url);
   if (relay === null) return await echo.close();
   await withAll([echo, relay], async (_, { port }) => {
     const lookup = known("::1%lo");
-    // Deno's sockets know no zones.
+    // Deno's sockets don't support zones.
     if (platform() === "deno") {
       const error = await connectFailure(`ws://zone.test:${port}`, { lookup });
       assertEquals([error.phase, error.retryable], ["tcp", false]);
@@ -195,7 +195,7 @@ Deno.test("dial: addressDelay is a time of at least 10 ms", () => {
   }
 });
 
-Deno.test("dial: localAddress", async () => {
+Deno.test("dial: connects from localAddress", async () => {
   let seen: string | undefined;
   const server = createServer((socket) => {
     seen = socket.remoteAddress;
@@ -209,7 +209,7 @@ Deno.test("dial: localAddress", async () => {
   await closeServer(server);
 });
 
-Deno.test("dial W17 a Unix socket; the URL says what to ask for", async () => {
+Deno.test("dial W17 connects to a Unix socket; the request's target and host come from the URL", async () => {
   const echo = await startRecipe("echo");
   const path = `${tmpdir()}/dial-test-${crypto.randomUUID()}.sock`;
   await withAll([echo, await startUnixSocket(path, echo.url)], async (_echo, _socket) => {
@@ -224,15 +224,15 @@ Deno.test("dial W17 a Unix socket; the URL says what to ask for", async () => {
   );
 });
 
-Deno.test("dial: destroyed at any moment, it leaves no socket and no timer", async () => {
+Deno.test("dial: leaves no socket and no timer when destroyed at any moment", async () => {
   await withRecipe("silent", {}, async (silent) => {
     const url = new URL(silent.url);
     const slow: LookupFunction = (_name, _options, callback) =>
       void Promise.resolve().then(() => callback(null, "127.0.0.1", 4));
     const attempts: [when: string, options: DialOptions, turns: number][] = [
       ["at once", {}, 0],
-      ["while the address is looked for", { lookup: slow }, 0],
-      ["when it is known", { lookup: slow }, 3],
+      ["during the lookup", { lookup: slow }, 0],
+      ["after the lookup", { lookup: slow }, 3],
     ];
     for (const [when, options, turns] of attempts) {
       const dial = new Dial(url, options, systemClock);
@@ -250,7 +250,7 @@ Deno.test("dial: destroyed at any moment, it leaves no socket and no timer", asy
   });
 });
 
-Deno.test("dial: the phase follows", async () => {
+Deno.test("dial: reports the current phase", async () => {
   await withRecipe("silent", {}, async ({ url }) => {
     const literal = new Dial(new URL(url), {}, systemClock);
     assertEquals(literal.phase, "dns");

@@ -1,4 +1,4 @@
-/** Dialling is loaded when it is wanted: what a channel does until then, and if that fails. */
+/** Dialling loads on demand: a channel's behaviour until then, and if loading fails. */
 
 import { assertEquals, assertInstanceOf, assertStrictEquals } from "@std/assert";
 import { connect } from "../../src/connect.ts";
@@ -27,7 +27,7 @@ function begin(
   };
 }
 
-Deno.test("dialling: while it is loaded the channel is connecting, and keeps what is sent", async () => {
+Deno.test("dialling: the channel is connecting and queues messages while the dialler loads", async () => {
   await withRecipe("echo", {}, async (echo) => {
     const { channel, clock, loading } = begin(echo.url);
     channel.unref();
@@ -66,7 +66,7 @@ Deno.test("dialling: a channel that ends while the dialler loads opens no connec
   });
 });
 
-Deno.test("dialling: when it can't be loaded the channel fails", async () => {
+Deno.test("dialling: the channel fails when the dialler can't be loaded", async () => {
   const { channel, clock, loading } = begin("ws://a.test");
   const reason = new TypeError("Module not found");
   loading.reject(reason);
@@ -79,7 +79,7 @@ Deno.test("dialling: when it can't be loaded the channel fails", async () => {
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("dialling: connect loads it, and uses it again", async () => {
+Deno.test("dialling: connect loads the dialler once and reuses it", async () => {
   await withRecipe("echo", {}, async ({ url }) => {
     for (let i = 0; i < 3; i++) {
       const channel = connect(url, { transport: "net" });

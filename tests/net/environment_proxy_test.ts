@@ -6,7 +6,7 @@ import {
   isExempt,
 } from "../../src/net/environment_proxy.ts";
 
-Deno.test("environment proxy: which variable counts", () => {
+Deno.test("environment proxy: the scheme selects the variable", () => {
   const cases: [url: string, environment: Environment, proxy: string | null][] = [
     ["wss://a.test", {}, null],
     ["wss://a.test", { https_proxy: "http://p:1" }, "http://p:1"],
@@ -16,7 +16,7 @@ Deno.test("environment proxy: which variable counts", () => {
     ["ws://a.test", { https_proxy: "http://p:1" }, null],
     ["ws://a.test", { http_proxy: "http://p:1" }, "http://p:1"],
     ["ws://a.test", { HTTP_PROXY: "http://p:1" }, "http://p:1"],
-    // In a CGI program HTTP_PROXY is a header field of the request.
+    // In a CGI program, HTTP_PROXY comes from a header field of the request.
     ["ws://a.test", { HTTP_PROXY: "http://p:1", REQUEST_METHOD: "GET" }, null],
     ["ws://a.test", { http_proxy: "http://p:1", REQUEST_METHOD: "GET" }, "http://p:1"],
     ["wss://a.test", { HTTPS_PROXY: "http://p:1", REQUEST_METHOD: "GET" }, "http://p:1"],
@@ -35,7 +35,7 @@ Deno.test("environment proxy: which variable counts", () => {
   }
 });
 
-Deno.test("attack 31 NO_PROXY: what an element exempts", () => {
+Deno.test("attack 31 NO_PROXY: each element exempts its hosts", () => {
   const cases: [list: string, exempt: string[], not: string[]][] = [
     ["", [], ["ws://a.test"]],
     [" , ,", [], ["ws://a.test"]],
@@ -76,6 +76,6 @@ Deno.test("attack 31 NO_PROXY: what an element exempts", () => {
   }
 });
 
-Deno.test("bare host: without brackets, the root's dot and capitals", () => {
+Deno.test("bare host: has no brackets, no trailing dot and no capitals", () => {
   assertEquals(["[::1]", "A.test.", "127.0.0.1"].map(bareHost), ["::1", "a.test", "127.0.0.1"]);
 });

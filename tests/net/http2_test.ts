@@ -13,7 +13,7 @@ import { UnsupportedError } from "../../src/net/mod.ts";
 import { platform } from "../../src/web_socket/platform.ts";
 import { turn } from "../support/turns.ts";
 
-Deno.test("http2Module: a runtime without node:http2 gives an UnsupportedError", () => {
+Deno.test("http2Module: throws an UnsupportedError on a runtime without node:http2", () => {
   const { process } = globalThis as { process: { getBuiltinModule?: unknown } };
   const { getBuiltinModule } = process;
   process.getBuiltinModule = () => undefined;
@@ -25,7 +25,7 @@ Deno.test("http2Module: a runtime without node:http2 gives an UnsupportedError",
   assertEquals(typeof http2Module().connect, "function");
 });
 
-Deno.test("shownCode: a name and the number, or the number alone", () => {
+Deno.test("shownCode: returns a name and the number, or the number alone", () => {
   assertEquals([0, 11, 13, 14].map(shownCode), [
     "NO_ERROR (0)",
     "ENHANCE_YOUR_CALM (11)",
@@ -34,7 +34,7 @@ Deno.test("shownCode: a name and the number, or the number alone", () => {
   ]);
 });
 
-Deno.test("resetStream: it resets once, and the stream knows which side did it", () => {
+Deno.test("resetStream: resets once, and records which side reset the stream", () => {
   const calls: unknown[] = [];
   const stream = {
     destroyed: false,
@@ -51,7 +51,7 @@ Deno.test("resetStream: it resets once, and the stream knows which side did it",
   assertEquals([stream as unknown as Http2Stream, other].map(isResetHere), [true, false]);
 });
 
-Deno.test("destroyLater: on Deno a session is destroyed once, a turn later", async () => {
+Deno.test("destroyLater: destroys a session once, on Deno a turn later", async () => {
   const reasons: unknown[][] = [];
   const session = { destroy: (...reason: unknown[]) => void reasons.push(reason) };
   destroyLater(session as unknown as Http2Session);
@@ -64,7 +64,7 @@ Deno.test("destroyLater: on Deno a session is destroyed once, a turn later", asy
   assertEquals(reasons, [[undefined, 11]]);
 });
 
-Deno.test("widenWindow: as much as the platform can do, on Bun what a stream has", () => {
+Deno.test("widenWindow: widens the session's window as far as the platform can; on Bun, to the stream's window", () => {
   const sizes: number[] = [];
   let onSettings = (_settings: object): void => {};
   const setLocalWindowSize = (size: number): void => void sizes.push(size);

@@ -1,4 +1,4 @@
-/** What the net transport claims it can do, exercised: each capability, on each runtime. */
+/** Tests each claimed capability of the net transport on each runtime. */
 
 import { assert, assertEquals } from "@std/assert";
 import { NetWebSocketChannel } from "../../src/net/mod.ts";
@@ -10,7 +10,7 @@ import { startProxy, startTls } from "../support/net_peers.ts";
 import { startRecipe, withRecipe } from "../support/recipes.ts";
 import { assertReaches, certificates, connectFailure, withAll } from "./support.ts";
 
-/** How each capability shows. */
+/** A test of each capability. */
 const shown: Record<Capability, () => Promise<void>> = {
   headers: () =>
     withRecipe("echo", {}, async (echo) => {
@@ -105,7 +105,7 @@ const shown: Record<Capability, () => Promise<void>> = {
     }),
 };
 
-Deno.test("net capabilities: all there are", () => {
+Deno.test("net capabilities: a test covers every capability", () => {
   assertEquals(Object.keys(NET_CAPABILITIES), Object.keys(NO_CAPABILITIES));
   assertEquals(Object.keys(shown).sort(), Object.keys(NO_CAPABILITIES).sort());
 });

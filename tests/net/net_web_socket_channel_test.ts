@@ -27,7 +27,7 @@ Deno.test("NetWebSocketChannel: malformed arguments throw at once", () => {
   assertThrows(() => NetWebSocketChannel.connect("ws://a.test", { pingInterval: -1 }), RangeError);
 });
 
-Deno.test("NetWebSocketChannel: where a connection can't be made", async () => {
+Deno.test("NetWebSocketChannel: ready rejects when the connection fails", async () => {
   await withRecipe("silent", {}, async (server) => {
     const { url } = server;
     await server.close();
@@ -40,7 +40,7 @@ Deno.test("NetWebSocketChannel: where a connection can't be made", async () => {
   });
 });
 
-Deno.test("NetWebSocketChannel: where there is no node:net", async () => {
+Deno.test("NetWebSocketChannel: connect fails on a platform without node:net", async () => {
   const process = Object.getOwnPropertyDescriptor(globalThis, "process");
   let channel: NetWebSocketChannel;
   try {

@@ -1,4 +1,4 @@
-/** Servers that are odd, and frequent. */
+/** Odd but frequent servers. */
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { USER_AGENT } from "../../src/handshake/client_handshake.ts";
@@ -21,13 +21,13 @@ const answers: [name: string, answer: RecipeOptions, text: string, status: numbe
     null,
   ],
   [
-    "a status that is no number",
+    "a status that is not a number",
     { response: "HTTP/1.1 abc", then: "open" },
     'the answer is not HTTP/1.1: it begins with "HTTP/1.1 abc"',
     null,
   ],
   [
-    "a server of TLS",
+    "a TLS server",
     { response: "\x15\x03\x01\x00\x02\x02\x46", then: "open" },
     "the answer is TLS, not HTTP: is the scheme right?",
     null,
@@ -53,9 +53,9 @@ const answers: [name: string, answer: RecipeOptions, text: string, status: numbe
   ],
 ];
 for (const [name, answer, text, status] of answers) {
-  Deno.test(`odd servers attack 62: ${name} is reported as soon as it is certain`, async () => {
+  Deno.test(`odd servers attack 62: ${name} fails the attempt as soon as the bytes are conclusive`, async () => {
     await withRecipe("http", answer, async ({ url }) => {
-      // No timeout: only the answer can end the attempt.
+      // There is no timeout: only the answer can end the attempt.
       const error = await connectFailure(url, { connectTimeout: 0 });
       assertEquals(error.message, `Cannot connect to ${url}/: ${text}`);
       const isProxy = status === 502 || status === 504;
@@ -75,7 +75,7 @@ Deno.test("odd servers: an empty subprotocol and empty extensions count as none"
   });
 });
 
-Deno.test("odd servers: a bare offer of compression, which works", async () => {
+Deno.test("odd servers: a bare offer of compression works", async () => {
   await withServer({ compression: true }, async (server) => {
     const compression = { offer: "bare", threshold: 0 } as const;
     const channel = NetWebSocketChannel.connect(server.url, { compression });
@@ -109,7 +109,7 @@ Deno.test("odd servers: a peer that answers our Close with 1005 ends as a local 
       });
     });
   }
-  // By itself it may not send that.
+  // A peer may not send 1005 in a Close.
   const frames = hex(closeFrame(1005));
   await withRecipe("raw", { frames }, async ({ url }) => {
     const channel = NetWebSocketChannel.connect(url);
@@ -118,7 +118,7 @@ Deno.test("odd servers: a peer that answers our Close with 1005 ends as a local 
   });
 });
 
-Deno.test("odd servers: a client sends a User-Agent, unless it is replaced or removed", async () => {
+Deno.test("odd servers: a client sends a User-Agent, unless the user replaces or removes it", async () => {
   await withRecipe("echo", {}, async (server) => {
     assertMatch(USER_AGENT, /^web-socket-channel\/\d+\.\d+\.\d+$/);
     const cases = [
@@ -135,7 +135,7 @@ Deno.test("odd servers: a client sends a User-Agent, unless it is replaced or re
   });
 });
 
-Deno.test("odd servers: text that isn't UTF-8 is delivered, if an option says so", async () => {
+Deno.test("odd servers: the channel delivers text that isn't UTF-8, if an option allows it", async () => {
   const frames = hex(frame({ opcode: 1, payload: Uint8Array.of(0x61, 0xff) }));
   const cases = [
     [{ invalidText: "replace" }, "a\ufffd"],
@@ -143,7 +143,7 @@ Deno.test("odd servers: text that isn't UTF-8 is delivered, if an option says so
   ] as const;
   for (const [options, expected] of cases) {
     await withRecipe("raw", { frames, answers: true }, async ({ url }) => {
-      // It moves the choice to a transport that can do it.
+      // The option selects a transport that supports it.
       const channel = connect(url, options);
       assertEquals((await channel.stream.next()).value, expected);
       await channel.sink.close();

@@ -7,14 +7,14 @@ import { createIdentity } from "../support/certificates.ts";
 import { type Random, seededRandom } from "../support/random.ts";
 import { turn } from "../support/turns.ts";
 
-// A buffer whose bytes are handed on is written to again. Were a socket still reading from it, the
-// peer would get other bytes than were sent: so all of them are looked at, on every runtime.
+// The channel reuses a buffer after it has passed the bytes on. If a socket still read from it, the
+// peer would get wrong bytes: so the test checks every byte, on every runtime.
 
 const CONNECTIONS = 2;
-/** More than sockets hold: some of it waits within the process. */
+/** More than the sockets' buffers: some of it waits within the process. */
 const MESSAGES = 250;
 
-/** The messages of one direction of one connection, ever the same for a number. */
+/** The messages of one direction of a connection, deterministic for each number. */
 function content(number: number, seed: number): Uint8Array[] {
   const random = seededRandom(seed + number);
   const block = random.bytes(0x4_0000);
@@ -25,14 +25,14 @@ function content(number: number, seed: number): Uint8Array[] {
   });
 }
 
-/** Sends without regard to whether anybody reads, some messages a turn. */
+/** Sends some messages per turn, even if nothing reads. */
 async function sendAll(
   channel: WebSocketChannel,
   messages: Uint8Array[],
   random: Random,
 ): Promise<void> {
   for (const message of messages) {
-    // The caller's bytes may be changed right away.
+    // The caller may change its bytes right away.
     const bytes = message.slice();
     channel.sink.add(bytes);
     bytes.fill(0);
@@ -40,7 +40,7 @@ async function sendAll(
   }
 }
 
-/** Reads nothing before all is sent. */
+/** Starts to read after everything is sent. */
 async function exchange(
   channel: WebSocketChannel,
   sent: Uint8Array[],
@@ -88,7 +88,7 @@ async function exchangeAll(server: WebSocketServer, ca?: string): Promise<void> 
   await Promise.all(clients.map((channel) => channel.sink.close()));
 }
 
-Deno.test("sockets get the bytes that were sent while their buffers are reused", async () => {
+Deno.test("sockets send the right bytes while the channel reuses buffers", async () => {
   const server = await WebSocketServer.bind();
   try {
     await exchangeAll(server);
@@ -97,7 +97,7 @@ Deno.test("sockets get the bytes that were sent while their buffers are reused",
   }
 });
 
-Deno.test("TLS sockets get the bytes that were sent while their buffers are reused", async () => {
+Deno.test("TLS sockets send the right bytes while the channel reuses buffers", async () => {
   const { key, cert } = createIdentity({ names: ["127.0.0.1"] });
   const server = await WebSocketServer.bind({ tls: { key, cert } });
   try {

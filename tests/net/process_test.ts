@@ -1,6 +1,6 @@
-// Deno only: it starts programs with permissions of their own
+// Deno only: starts programs with their own permissions
 
-/** What a net channel means for its process: permissions, and how long it lives. */
+/** A net channel and its process: permissions, and how long the process lives. */
 
 import { assertEquals } from "@std/assert";
 import { deno, type Finished } from "../support/command.ts";
@@ -8,7 +8,7 @@ import { startProxy } from "../support/net_peers.ts";
 import { startRecipe, withRecipe } from "../support/recipes.ts";
 import { withAll } from "./support.ts";
 
-/** Runs a program that has `connect`, with these permissions. */
+/** Runs a program that imports `connect`, with these permissions. */
 async function run(
   body: string,
   permissions: string[],
@@ -37,10 +37,10 @@ const forbidden: [name: string, url: string, options: string, allowed?: string][
   ["a local address", "ws://127.0.0.1:1", `{ localAddress: "127.0.0.1" }`, "127.0.0.1:1"],
   ["a local address, IPv6", "ws://[::1]:1", `{ localAddress: "::1" }`, "[::1]:1"],
   ["what lookup gives", "ws://a.test:1", "{ lookup: give('127.0.0.1') }", "a.test:1"],
-  ["all that lookup gives", "ws://a.test:1", "{ lookup: give('127.0.0.1', '::1') }", "a.test:1"],
+  ["all addresses of lookup", "ws://a.test:1", "{ lookup: give('127.0.0.1', '::1') }", "a.test:1"],
 ];
 for (const [name, url, options, allowed] of forbidden) {
-  Deno.test(`net: what Deno's permissions forbid arrives through ready and the stream: ${name}`, async () => {
+  Deno.test(`net: ready and the stream report what Deno's permissions forbid: ${name}`, async () => {
     const { stdout, stderr } = await run(
       `
       const family = (it) => it.includes(":") ? 6 : 4;
@@ -65,7 +65,7 @@ for (const [name, url, options, allowed] of forbidden) {
   });
 }
 
-Deno.test("net: of several addresses those are tried that Deno's permissions allow", async () => {
+Deno.test("net: the client tries the addresses that Deno's permissions allow", async () => {
   await withRecipe("echo", {}, async ({ url }) => {
     const { port } = new URL(url);
     for (const addresses of [["127.0.0.2", "127.0.0.1"], ["127.0.0.1", "127.0.0.2"]]) {
@@ -85,7 +85,7 @@ Deno.test("net: of several addresses those are tried that Deno's permissions all
   });
 });
 
-Deno.test("net: the permission for a host's name is enough", async () => {
+Deno.test("net: the permission for a host name is enough", async () => {
   await withRecipe("echo", {}, async ({ url }) => {
     const { host } = new URL(url.replace("127.0.0.1", "localhost"));
     const { stdout, stderr } = await run(
@@ -101,7 +101,7 @@ Deno.test("net: the permission for a host's name is enough", async () => {
   });
 });
 
-Deno.test("net: the environment's proxy is used where the program may read it, without asking", async () => {
+Deno.test("net: the client uses the environment's proxy if the program may read it, without a prompt", async () => {
   await withAll([await startRecipe("echo"), await startProxy()], async (echo, proxy) => {
     const program = `
       const channel = NetWebSocketChannel.connect("${echo.url}");
@@ -126,7 +126,7 @@ Deno.test("net: the environment's proxy is used where the program may read it, w
   });
 });
 
-Deno.test("attack 47 net: a channel that is unreferenced holds no process, another does", async () => {
+Deno.test("attack 47 net: an unreferenced channel doesn't keep the process alive, a referenced one does", async () => {
   await withRecipe("echo", {}, async (echo) => {
     for (const when of ["connecting", "open"]) {
       const unref = "channel.unref();";
@@ -153,7 +153,7 @@ Deno.test("attack 47 net: a channel that is unreferenced holds no process, anoth
   });
 });
 
-Deno.test("attack 47 net: an attempt that is unreferenced at once holds no process", async () => {
+Deno.test("attack 47 net: an attempt that is unreferenced at once doesn't keep the process alive", async () => {
   await withRecipe("silent", {}, async ({ url }) => {
     for (const options of ["{ connectTimeout: 500 }", "{ connectTimeout: 0 }"]) {
       const { stdout, stderr, code } = await run(

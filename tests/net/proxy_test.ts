@@ -13,7 +13,7 @@ import { closeServer, listen } from "../support/loopback.ts";
 const { authority, local } = certificates();
 const tls = { ca: authority.cert };
 
-Deno.test("proxy: a tunnel for ws:", async () => {
+Deno.test("proxy: opens a tunnel for ws:", async () => {
   await withAll([await startRecipe("echo"), await startProxy()], async (echo, proxy) => {
     await assertReaches(`${echo.url}/path?query`, { proxy: `http://localhost:${proxy.port}` });
     const { host } = new URL(echo.url);
@@ -22,7 +22,7 @@ Deno.test("proxy: a tunnel for ws:", async () => {
   });
 });
 
-Deno.test("proxy: TLS inside the tunnel", async () => {
+Deno.test("proxy: TLS works inside the tunnel", async () => {
   const echo = await startRecipe("echo");
   await withAll(
     [echo, await startTls(echo.url, local), await startProxy()],
@@ -35,7 +35,7 @@ Deno.test("proxy: TLS inside the tunnel", async () => {
   );
 });
 
-Deno.test("proxy: the tunnel leads to the scheme's own port where the URL has none", async () => {
+Deno.test("proxy: the tunnel leads to the scheme's default port if the URL has none", async () => {
   const echo = await startRecipe("echo");
   const port = Number(new URL(echo.url).port);
   await withAll([echo, await startProxy({ port })], async (_, proxy) => {
@@ -48,7 +48,7 @@ Deno.test("proxy: the tunnel leads to the scheme's own port where the URL has no
   });
 });
 
-Deno.test("proxy: over TLS itself, and TLS inside its tunnel", async () => {
+Deno.test("proxy: works over TLS, also with TLS inside its tunnel", async () => {
   const echo = await startRecipe("echo");
   await withAll(
     [echo, await startTls(echo.url, local), await startProxy({ tls: local })],
@@ -63,7 +63,7 @@ Deno.test("proxy: over TLS itself, and TLS inside its tunnel", async () => {
   );
 });
 
-Deno.test("attack 31 proxy: its credentials go to it, and never to the server", async () => {
+Deno.test("attack 31 proxy: the client sends the proxy's credentials to the proxy, and never to the server", async () => {
   const authorization = `Basic ${btoa("user:p@ss")}`;
   await withAll(
     [await startRecipe("echo"), await startProxy({ authorization })],
@@ -88,7 +88,7 @@ Deno.test("attack 31 proxy: its credentials go to it, and never to the server", 
   );
 });
 
-Deno.test("attack 31 proxy: 407, with the proxy's answer", async () => {
+Deno.test("attack 31 proxy: the error of a 407 has the proxy's response", async () => {
   await withAll(
     [await startRecipe("echo"), await startProxy({ authorization: "Basic x" })],
     async (echo, { port }) => {
@@ -124,13 +124,13 @@ const lateBodies: [name: string, head: string, body: string, ends: boolean, told
   ["without a length: it isn't waited for", "", "", false, ""],
 ];
 for (const [name, head, body, ends, told] of lateBodies) {
-  Deno.test(`proxy: a refusal's body that comes after its head, ${name}`, async () => {
+  Deno.test(`proxy: the error has a refusal's late body, ${name}`, async () => {
     const probe = new LoopbackProbe();
     const server = createServer((socket) => {
       socket.on("error", () => {});
       socket.once("data", () => {
         socket.write(`HTTP/1.1 407 No\r\n${head}\r\n`);
-        // The head has been read by then.
+        // The client has already read the head.
         void probe.roundTrip().then(() => probe.roundTrip()).then(() => {
           if (ends) socket.end(body);
           else if (body !== "") socket.write(body);
@@ -146,7 +146,7 @@ for (const [name, head, body, ends, told] of lateBodies) {
   });
 }
 
-Deno.test("proxy: how long a proxy asks to wait", async () => {
+Deno.test("proxy: the error has the proxy's Retry-After", async () => {
   const answer = "HTTP/1.1 503 Busy\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n";
   await withAll([await startProxy({ answer })], async ({ port }) => {
     const error = await connectFailure("ws://a.test", { proxy: `http://127.0.0.1:${port}` });
@@ -154,7 +154,7 @@ Deno.test("proxy: how long a proxy asks to wait", async () => {
   });
 });
 
-Deno.test("proxy: a refusal's body that never ends is waited for no longer than closeTimeout", async () => {
+Deno.test("proxy: the client waits for an endless body of a refusal up to closeTimeout", async () => {
   const answer = "HTTP/1.1 407 No\r\nContent-Length: 99\r\n\r\ngo away";
   await withAll([await startProxy({ answer, keep: true })], async ({ port }) => {
     const options = { proxy: `http://127.0.0.1:${port}`, closeTimeout: 50, connectTimeout: 5_000 };
@@ -165,7 +165,7 @@ Deno.test("proxy: a refusal's body that never ends is waited for no longer than 
 });
 
 const refusals = [
-  ["a refusal that may pass", { answer: "HTTP/1.1 503 Busy\r\n\r\n" }, "it answered 503 Busy", 503],
+  ["a temporary refusal", { answer: "HTTP/1.1 503 Busy\r\n\r\n" }, "it answered 503 Busy", 503],
   [
     "a server that it can't reach",
     { answer: "HTTP/1.1 502 Bad Gateway\r\n\r\n" },
@@ -210,7 +210,7 @@ for (const [name, manners, fault, status] of refusals) {
   });
 }
 
-Deno.test("attack 31 proxy: a body that the answer announces is ignored, RFC 9110 §9.3.6", async () => {
+Deno.test("attack 31 proxy: the client ignores a body announced in a successful answer, RFC 9110 §9.3.6", async () => {
   const answer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n";
   await withAll([await startProxy({ answer, keep: true })], async ({ port }) => {
     const channel = NetWebSocketChannel.connect("ws://a.test", {
@@ -218,7 +218,7 @@ Deno.test("attack 31 proxy: a body that the answer announces is ignored, RFC 911
       connectTimeout: 100,
     });
     const error = await channel.ready.catch((it: unknown) => it);
-    // The tunnel was taken for one: what is missing now is the server's answer.
+    // The tunnel is open, so the client now waits for the server's answer.
     assertEquals(
       (error as Error).message,
       `Cannot connect to ${channel.url}: it took longer than 100 ms, in phase handshake`,
@@ -226,7 +226,7 @@ Deno.test("attack 31 proxy: a body that the answer announces is ignored, RFC 911
   });
 });
 
-Deno.test("proxy: one that can't be reached, or found", async () => {
+Deno.test("proxy: the error names a proxy that is unreachable or not found", async () => {
   const gone = await startProxy();
   await gone.close();
   const refused = await connectFailure("ws://a.test", { proxy: `http://127.0.0.1:${gone.port}` });
@@ -245,7 +245,7 @@ Deno.test("proxy: one that can't be reached, or found", async () => {
   );
 });
 
-Deno.test("proxy: a silent one times out, and the phase is reported", async () => {
+Deno.test("proxy: a silent proxy times out, and the error has the phase", async () => {
   await withAll([await startProxy({ silent: true })], async ({ port }) => {
     const error = await failure("ws://a.test", {
       proxy: `http://127.0.0.1:${port}`,
@@ -258,13 +258,13 @@ Deno.test("proxy: a silent one times out, and the phase is reported", async () =
   });
 });
 
-Deno.test("proxy: other kinds are refused, not ignored", async () => {
+Deno.test("proxy: other schemes throw and aren't ignored", async () => {
   for (const proxy of ["socks4://localhost:1080", "ftp://localhost"]) {
     assertInstanceOf(await failure("ws://127.0.0.1:1", { proxy }), UnsupportedError);
   }
 });
 
-Deno.test("proxy: malformed options throw at once, and show no password", () => {
+Deno.test("proxy: malformed options throw at once, and the error shows no password", () => {
   const connect = (options: ConnectOptions): unknown =>
     NetWebSocketChannel.connect("ws://a.test", options);
   const error = assertThrows(() => connect({ proxy: "http://u:secret@:x" }), SyntaxError);
@@ -284,7 +284,7 @@ Deno.test("proxy: a 407 lists the schemes that the proxy offers", async () => {
   });
 });
 
-Deno.test("proxy: the schemes of a list of challenges, RFC 9110 §11.6.1", () => {
+Deno.test("proxy: schemes are read from a list of challenges, RFC 9110 §11.6.1", () => {
   const cases: [value: string, schemes: string[]][] = [
     ["", []],
     ["Basic", ["Basic"]],
@@ -298,14 +298,14 @@ Deno.test("proxy: the schemes of a list of challenges, RFC 9110 §11.6.1", () =>
     ["Basic, SCRAM-SHA-256, Basic", ["Basic", "SCRAM-SHA-256"]],
     ["secret, Other x, Basic=y, NTLMX, ntlm", ["ntlm"]],
     ['Digest realm="\\"a", Basic', ["Digest", "Basic"]],
-    // What no quote ends is all of one value.
+    // Without a closing quote, the rest is one value.
     ['Digest realm="a, Basic', ["Digest"]],
     ['Digest realm="a, Basic\\', ["Digest"]],
   ];
   for (const [value, schemes] of cases) assertEquals(schemesOf(value), schemes, value);
 });
 
-Deno.test("proxy: header fields for the CONNECT request go to the proxy alone", async () => {
+Deno.test("proxy: the client sends the header fields of the CONNECT request only to the proxy", async () => {
   await withAll(
     [await startRecipe("echo"), await startProxy({ authorization: "Bearer abc" })],
     async (echo, { port, requests }) => {
@@ -323,7 +323,7 @@ Deno.test("proxy: header fields for the CONNECT request go to the proxy alone", 
   );
 });
 
-Deno.test("proxy: header fields that aren't the user's to set, or that a proxy doesn't take", async () => {
+Deno.test("proxy: reserved header fields, and header fields for a SOCKS proxy, throw", async () => {
   const url = "http://127.0.0.1:1";
   const connect = (proxy: unknown): unknown =>
     NetWebSocketChannel.connect("ws://a.test", { proxy } as ConnectOptions);
@@ -342,7 +342,7 @@ Deno.test("proxy: header fields that aren't the user's to set, or that a proxy d
   assertEquals(error.capability, "proxy.headers");
 });
 
-/** Runs a body with these environment variables, and none other that names a proxy. */
+/** Runs a body with these environment variables, and no other proxy variables. */
 async function withEnvironment(
   variables: Record<string, string>,
   body: () => Promise<unknown>,
@@ -362,7 +362,7 @@ async function withEnvironment(
   }
 }
 
-Deno.test("proxy: the environment's, when asked for", async () => {
+Deno.test("proxy: an option enables the environment's proxy", async () => {
   await withAll([await startRecipe("echo"), await startProxy()], async (echo, proxy) => {
     const http_proxy = `http://127.0.0.1:${proxy.port}`;
     const uses = async (variables: Record<string, string>, options: ConnectOptions) => {
@@ -382,14 +382,14 @@ Deno.test("proxy: the environment's, when asked for", async () => {
   });
 });
 
-Deno.test("proxy: by default the one that the runtime's own WebSocket would use", async () => {
+Deno.test("proxy: the default is the proxy that the runtime's own WebSocket would use", async () => {
   await withAll([await startRecipe("echo"), await startProxy()], async (echo, proxy) => {
     const http_proxy = `http://127.0.0.1:${proxy.port}`;
     const where = platform();
     const cases: [more: Record<string, string>, expected: boolean][] = [
       [{}, where === "deno"],
       [{ NODE_USE_ENV_PROXY: "1" }, where !== "bun"],
-      // Node takes nothing but 1.
+      // Node accepts only 1.
       [{ NODE_USE_ENV_PROXY: "true" }, where === "deno"],
       [{ NODE_OPTIONS: "--max-http-header-size=16384 --use-env-proxy" }, where !== "bun"],
       [{ NODE_USE_ENV_PROXY: "1", no_proxy: "127.0.0.1" }, false],
@@ -409,9 +409,9 @@ Deno.test("proxy: by default the one that the runtime's own WebSocket would use"
   });
 });
 
-Deno.test("proxy: left out, each runtime's rule for the variables of the other scheme and of all", async () => {
+Deno.test("proxy: by default, each runtime's rule decides about the other scheme's variables and ALL_PROXY", async () => {
   const [http, https, all] = ["http://h.test/", "http://s.test/", "http://a.test/"];
-  // What each runtime's own WebSocket asks, for ws: and for wss:.
+  // The proxies that each runtime's own WebSocket uses, for ws: and for wss:.
   const cases: [variables: Record<string, string>, deno: unknown[], node: unknown[]][] = [
     [{ http_proxy: http }, [http, undefined], [http, http]],
     [{ HTTP_PROXY: http, https_proxy: https }, [http, https], [http, https]],
@@ -431,7 +431,7 @@ Deno.test("proxy: left out, each runtime's rule for the variables of the other s
   }
 });
 
-Deno.test("proxy: what is chosen, and how it is named", () => {
+Deno.test("proxy: chooses a proxy, and shows it without credentials", () => {
   const url = new URL("ws://a.test");
   assertEquals(chooseProxy(url, null), null);
   assertEquals(chooseProxy(url, "http://p.test:8080")?.url.href, "http://p.test:8080/");

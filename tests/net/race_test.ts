@@ -6,7 +6,7 @@ import { connected, NoAddressLeft, Race } from "../../src/net/race.ts";
 import { microtasks, settled } from "../support/events.ts";
 import { ManualClock } from "../../src/testing/manual_clock.ts";
 
-/** A socket that connects or fails when a test says so. */
+/** A socket that connects or fails when the test decides. */
 class FakeSocket extends EventEmitter {
   readonly host: string;
   destroyed = false;
@@ -20,7 +20,7 @@ class FakeSocket extends EventEmitter {
     this.destroyed = true;
   }
 
-  /** The address answers; what it has to do with a promise is done afterwards. */
+  /** Connects, and runs the promise callbacks. */
   answer(): Promise<void> {
     this.emit("connect");
     return microtasks();
@@ -35,7 +35,7 @@ class FakeSocket extends EventEmitter {
 interface Track {
   readonly race: Race;
   readonly clock: ManualClock;
-  /** The sockets that were started, in order. */
+  /** The started sockets, in order. */
   readonly sockets: FakeSocket[];
   /** Their hosts. */
   readonly started: string[];
@@ -70,7 +70,7 @@ function at<T>(list: readonly T[], index: number): T {
 }
 
 for (const ms of [1000, 3000, 10_000]) {
-  Deno.test(`race RFC 8305 §5: of two addresses one is dead, the other answers after ${ms} ms`, async () => {
+  Deno.test(`race RFC 8305 §5: the channel connects if one address is dead and the other answers after ${ms} ms`, async () => {
     for (const slow of [0, 1]) {
       const it = track(["a", "b"]);
       const winner = it.race.run();
@@ -78,7 +78,7 @@ for (const ms of [1000, 3000, 10_000]) {
       assertEquals(it.started, ["a"]);
       it.clock.advance(1);
       assertEquals(it.started, ["a", "b"]);
-      // The first one isn't ended when the second one starts.
+      // The first socket stays open when the second one starts.
       assertEquals(it.sockets.map(({ destroyed }) => destroyed), [false, false]);
       it.clock.advance(ms - 250);
       assertEquals(await settled(winner), false);
@@ -90,7 +90,7 @@ for (const ms of [1000, 3000, 10_000]) {
   });
 }
 
-Deno.test("race: an address that fails is followed at once, and the delay begins anew", async () => {
+Deno.test("race: starts the next address at once after a failure, and restarts the delay", async () => {
   const it = track(["a", "b", "c"]);
   const winner = it.race.run();
   it.clock.advance(200);
@@ -105,7 +105,7 @@ Deno.test("race: an address that fails is followed at once, and the delay begins
   assert(at(it.sockets, 1).destroyed);
 });
 
-Deno.test("race: when no address is left, each has its failure", async () => {
+Deno.test("race: has each address's failure when none is left", async () => {
   const it = track(["a", "b", "c"], ["b"]);
   const winner = it.race.run();
   await at(it.sockets, 0).fail("ECONNREFUSED");
@@ -122,7 +122,7 @@ Deno.test("race: when no address is left, each has its failure", async () => {
   assertEquals([it.clock.pending, it.sockets.every(({ destroyed }) => destroyed)], [0, true]);
 });
 
-Deno.test("race: the last address to fail is waited for, whichever it is", async () => {
+Deno.test("race: waits for the last address to fail, in any order", async () => {
   const it = track(["a", "b"]);
   const winner = it.race.run();
   it.clock.advance(250);
@@ -132,7 +132,7 @@ Deno.test("race: the last address to fail is waited for, whichever it is", async
   assertStrictEquals(await winner, at(it.sockets, 0) as unknown as Socket);
 });
 
-Deno.test("race: when the winner's connection breaks, those that haven't failed run again", async () => {
+Deno.test("race: continues with the addresses that haven't failed when the winner's connection breaks", async () => {
   const it = track(["a", "b", "c"]);
   const first = it.race.run();
   await at(it.sockets, 0).fail("ECONNREFUSED");
@@ -149,7 +149,7 @@ Deno.test("race: when the winner's connection breaks, those that haven't failed 
   assertEquals(error.failures.map(({ name }) => name), ["a", "c", "b"]);
 });
 
-Deno.test("race: when it is aborted, no socket and no timer is left", async () => {
+Deno.test("race: leaves no socket and no timer when aborted", async () => {
   const it = track(["a", "b", "c"]);
   const winner = it.race.run();
   winner.catch(() => {});
@@ -163,7 +163,7 @@ Deno.test("race: when it is aborted, no socket and no timer is left", async () =
   assertEquals(await winner.then(() => "won", () => "over"), "over");
 });
 
-Deno.test("race: the caller of each gets the sockets that are connecting", async () => {
+Deno.test("race: gives the caller the connecting sockets", async () => {
   const it = track(["a", "b"]);
   const winner = it.race.run();
   const seen = (): string[] => {
@@ -179,7 +179,7 @@ Deno.test("race: the caller of each gets the sockets that are connecting", async
   assertEquals(seen(), []);
 });
 
-Deno.test("race: a socket that closes without an error has failed", async () => {
+Deno.test("race: a socket that closes without an error counts as failed", async () => {
   const socket = new FakeSocket("a");
   const waiting = connected(socket as unknown as Socket, "connect");
   socket.emit("close");

@@ -30,7 +30,7 @@ const FIELDS = {
   "X-Custom": "yes",
 };
 
-/** Follows a redirect; what must not be followed throws. */
+/** Follows a redirect, or throws if the client must not follow it. */
 function next(
   from: Target,
   location: string | null,
@@ -42,7 +42,7 @@ function next(
   return followRedirect({ ...hop, ...more });
 }
 
-/** Where a redirect leads, or why it isn't followed. */
+/** The target of a redirect, or the reason not to follow it. */
 async function follow(
   from: string,
   location: string | null,
@@ -58,12 +58,12 @@ async function follow(
   }
 }
 
-Deno.test("redirect: which answers are one", () => {
+Deno.test("redirect: only some statuses are redirects", () => {
   const all = [200, 300, 301, 302, 303, 304, 305, 306, 307, 308, 309, 101];
   assertEquals(all.filter(isRedirect), [301, 302, 303, 307, 308]);
 });
 
-Deno.test("attack 30: where a Location leads", async () => {
+Deno.test("attack 30: a redirect resolves its Location", async () => {
   assertEquals(await follow("ws://a.test/x/y?z", "/there"), "ws://a.test/there");
   assertEquals(await follow("ws://a.test/x/y?z", "there?q"), "ws://a.test/x/there?q");
   assertEquals(await follow("ws://a.test/x", "//b.test:81/"), "ws://b.test:81/");
@@ -73,7 +73,7 @@ Deno.test("attack 30: where a Location leads", async () => {
   assertEquals(await follow("ws://a.test/x", "wss://a.test/#part"), "wss://a.test/");
 });
 
-Deno.test("attack 30: what is not followed", async () => {
+Deno.test("attack 30: the client doesn't follow unsafe or malformed redirects", async () => {
   assertEquals(await follow("ws://a.test", null), "the redirect has no Location");
   for (const location of ["ftp://a.test", "javascript:alert(1)", "ws://", "file:///a"]) {
     assertEquals(await follow("ws://a.test", location), "the redirect leads to no ws: or wss: URL");
@@ -83,7 +83,7 @@ Deno.test("attack 30: what is not followed", async () => {
   }
 });
 
-Deno.test("attack 30: within an origin everything goes along", async () => {
+Deno.test("attack 30: a redirect within an origin keeps all header fields", async () => {
   const from = target("ws://a.test/x", FIELDS);
   const it = await next(from, "/y");
   assertEquals(it.request.headers, from.request.headers);
@@ -91,7 +91,7 @@ Deno.test("attack 30: within an origin everything goes along", async () => {
   assertEquals([it.origin, it.tls], [from.origin, from.tls]);
 });
 
-Deno.test("attack 30: to another origin no credentials go along", async () => {
+Deno.test("attack 30: a redirect to another origin drops credentials", async () => {
   for (const location of ["ws://b.test/", "wss://a.test/", "ws://a.test:81/", "ws://sub.a.test"]) {
     const it = await next(target("ws://a.test/x", FIELDS), location);
     assertEquals(it.request.headers, [["X-Custom", "yes"]]);
@@ -100,14 +100,14 @@ Deno.test("attack 30: to another origin no credentials go along", async () => {
   }
 });
 
-Deno.test("attack 30: the credentials of the first URL don't go to another origin", async () => {
+Deno.test("attack 30: a redirect to another origin drops the credentials of the first URL", async () => {
   const from = target("ws://user:secret@a.test/");
   assertEquals(from.request.headers.length, 1);
   const it = await next(from, "ws://b.test/");
   assertEquals(it.request.headers, []);
 });
 
-Deno.test("redirect: credentials that it brings along itself are used", async () => {
+Deno.test("redirect: the client uses the credentials in the Location", async () => {
   const it = await next(target("ws://a.test/"), "ws://u:p@b.test/");
   assertEquals(it.request.headers, [["Authorization", "Basic dTpw"]]);
   assertEquals(it.request.url.href, "ws://b.test/");
@@ -122,7 +122,7 @@ Deno.test("redirect: origins differ in scheme, host or port", () => {
   assertEquals(originOf(new URL("wss://a.test:80")), "wss://a.test:80");
 });
 
-Deno.test("redirect: away from a Unix socket, or more than are followed", async () => {
+Deno.test("redirect: the client refuses one away from a Unix socket, and more than the maximum", async () => {
   const pinned = { isPinned: true };
   assertEquals(await follow("ws://a.test", "/b", undefined, pinned), "ws://a.test/b");
   const fault = "the redirect leads away from the Unix socket";
@@ -130,7 +130,7 @@ Deno.test("redirect: away from a Unix socket, or more than are followed", async 
   assertEquals(await follow("ws://a.test", "/b", undefined, { count: 11 }), "too many redirects");
 });
 
-Deno.test("onRedirect: sees each redirect, with what would be sent", async () => {
+Deno.test("onRedirect: gets each redirect, with the request that would be sent", async () => {
   const seen: Redirect[] = [];
   const onRedirect = (redirect: Redirect): void => void seen.push(redirect);
   await next(target("ws://u:p@a.test/x?token=1", FIELDS), "ws://b.test/y", onRedirect, {
@@ -139,7 +139,7 @@ Deno.test("onRedirect: sees each redirect, with what would be sent", async () =>
   const [{ response, from, to, headers, count }] = seen as [Redirect];
   assertEquals([from.href, to.href, count], ["ws://a.test/x?token=1", "ws://b.test/y", 3]);
   assertEquals([response.status, [...headers]], [302, [["x-custom", "yes"]]]);
-  // They are copies.
+  // The values are copies.
   assertEquals(
     await follow("ws://a.test", "/b", ({ to, headers }) => {
       to.hostname = "evil.test";
@@ -149,7 +149,7 @@ Deno.test("onRedirect: sees each redirect, with what would be sent", async () =>
   );
 });
 
-Deno.test("onRedirect: refuses, at once or later", async () => {
+Deno.test("onRedirect: may refuse, synchronously or later", async () => {
   const refused = "onRedirect refused the redirect to ws://b.test/?token=…";
   assertEquals(await follow("ws://a.test", "ws://b.test?token=1", () => false), refused);
   const later = async (): Promise<boolean> => await Promise.resolve(false);
@@ -157,28 +157,28 @@ Deno.test("onRedirect: refuses, at once or later", async () => {
   assertEquals(await follow("ws://a.test", "ws://b.test", () => true), "ws://b.test/");
 });
 
-Deno.test("onRedirect: changes where it leads, within the rules", async () => {
+Deno.test("onRedirect: may change the target, within the rules", async () => {
   const to = (url: string | URL) => () => ({ url });
   assertEquals(await follow("ws://a.test", "/b", to("ws://c.test/d")), "ws://c.test/d");
   assertEquals(await follow("ws://a.test", "ws://b.test/x", to("y")), "ws://b.test/y");
-  // A server behind what ends TLS for it doesn't know that it is reached by wss:.
+  // A server behind a TLS terminator doesn't know that clients use wss:.
   const secure = ({ to }: Redirect) => ({ url: to.href.replace(/^ws:/, "wss:") });
   assertEquals(await follow("wss://a.test", "http://a.test/b", secure), "wss://a.test/b");
   const insecure = "the redirect leads from wss: to ws:";
   assertEquals(await follow("wss://a.test", "/b", to("ws://a.test/b")), insecure);
   assertEquals(await follow("wss://a.test", "http://a.test/b", () => {}), insecure);
-  // What isn't for another origin doesn't go there either.
+  // The changed target also gets no credentials of another origin.
   const changed = await next(target("ws://a.test", FIELDS), "/b", to("ws://c.test"));
   assertEquals([changed.request.headers, changed.origin], [[["X-Custom", "yes"]], undefined]);
 });
 
-Deno.test("onRedirect: changes the header fields", async () => {
+Deno.test("onRedirect: may change the header fields", async () => {
   const give = () => ({ headers: { Authorization: "Bearer other" } });
   for (const location of ["/b", "ws://b.test"]) {
     const { request } = await next(target("ws://a.test", FIELDS), location, give);
     assertEquals(request.headers, [["Authorization", "Bearer other"]]);
   }
-  // The user info of a URL is used beside them, as `connect` does.
+  // The client uses the URL's user info in addition, like `connect`.
   const both = () => ({ url: "ws://u:p@c.test/x", headers: { "X-Custom": "no" } });
   const { request } = await next(target("ws://a.test", FIELDS), "/b", both);
   assertEquals([request.url.href, request.headers], ["ws://c.test/x", [
@@ -187,13 +187,13 @@ Deno.test("onRedirect: changes the header fields", async () => {
   ]]);
 });
 
-Deno.test("onRedirect: what fails in it, and answers that are none", async () => {
+Deno.test("onRedirect: errors and invalid answers fail the attempt", async () => {
   const reason = new Error("enough");
   const fail = (): never => {
     throw reason;
   };
   assertEquals(await follow("ws://a.test", "/b", fail), "onRedirect failed: enough");
-  // What is no error has no text.
+  // A thrown value that isn't an error has no text.
   const refuse = (): Promise<never> => Promise.reject("no");
   assertEquals(await follow("ws://a.test", "/b", refuse), "onRedirect failed");
   const error = await assertRejects(() => next(target("ws://a.test"), "/b", fail), ConnectError);

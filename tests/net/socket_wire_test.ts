@@ -21,9 +21,9 @@ import { utf8 } from "../support/bytes.ts";
 import { deferred } from "../support/promises.ts";
 import { closeServer, listen } from "../support/loopback.ts";
 
-/** What a wire has reported. */
+/** Records the events of a wire. */
 class Recorder implements WireEvents {
-  /** All but chunks, in order. */
+  /** All events except chunks, in order. */
   readonly events: unknown[] = [];
   text = "";
   received = 0;
@@ -50,7 +50,7 @@ class Recorder implements WireEvents {
     this.#changed();
   }
 
-  /** Fulfils when something is so. */
+  /** Fulfils when a condition is true. */
   until(is: () => boolean): Promise<void> {
     if (is()) return Promise.resolve();
     return new Promise((resolve) => this.#waiting.push({ is, resolve }));
@@ -62,14 +62,14 @@ class Recorder implements WireEvents {
   }
 }
 
-/** Why a wire has failed, in the words that all platforms share. */
+/** Why a wire has failed, in the same words on every platform. */
 function codeOf(failure: WireFailure | null): string | null {
   if (failure === null) return null;
   const { code, message } = failure.error as { code?: string; message: string };
   return code ?? message;
 }
 
-/** Both ends of a TCP connection: ours as a wire, the other one bare. */
+/** Both ends of a TCP connection: ours as a wire, the other one as a raw socket. */
 interface Ends {
   readonly wire: SocketWire;
   readonly recorder: Recorder;
@@ -106,7 +106,7 @@ function received(socket: Socket): Promise<string> {
   return new Promise((resolve) => socket.once("data", (chunk) => resolve(String(chunk))));
 }
 
-Deno.test("socket wire: bytes go both ways", async () => {
+Deno.test("socket wire: passes bytes both ways", async () => {
   await withEnds(async ({ wire, recorder, peer }) => {
     const there = received(peer);
     assert(wire.write(utf8("there")));
@@ -117,7 +117,7 @@ Deno.test("socket wire: bytes go both ways", async () => {
   });
 });
 
-Deno.test("socket wire: the peer's FIN is the end; what is written then still arrives", async () => {
+Deno.test("socket wire: the peer's FIN is the end; bytes written afterwards still arrive", async () => {
   await withEnds(async ({ wire, recorder, peer }) => {
     peer.end("last");
     await recorder.until(() => recorder.events.length > 0);
@@ -130,7 +130,7 @@ Deno.test("socket wire: the peer's FIN is the end; what is written then still ar
   });
 });
 
-Deno.test("socket wire: ending it sends FIN behind what was written; it goes on reading", async () => {
+Deno.test("socket wire: end sends FIN after the written bytes, and reading continues", async () => {
   await withEnds(async ({ wire, recorder, peer }) => {
     const parts: string[] = [];
     peer.on("data", (chunk) => parts.push(String(chunk)));
@@ -147,7 +147,7 @@ Deno.test("socket wire: ending it sends FIN behind what was written; it goes on 
   });
 });
 
-Deno.test("socket wire: a reset is distinguished from an end", async () => {
+Deno.test("socket wire: distinguishes a reset from an end", async () => {
   await withEnds(async ({ wire, recorder, peer }) => {
     peer.resetAndDestroy();
     await recorder.until(() => recorder.events.length > 0);
@@ -158,11 +158,11 @@ Deno.test("socket wire: a reset is distinguished from an end", async () => {
   });
 });
 
-Deno.test("socket wire: a reset is noticed although it is paused", async () => {
+Deno.test("socket wire: detects a reset while paused", async () => {
   await withEnds(async ({ wire, recorder, peer }) => {
     wire.pause();
     peer.resetAndDestroy();
-    // Writing is the way to notice that the connection is lost.
+    // Writing detects that the connection is lost.
     const probe = new LoopbackProbe();
     while (recorder.events.length < 2) {
       wire.write(utf8("probe"));
@@ -176,7 +176,7 @@ Deno.test("socket wire: a reset is noticed although it is paused", async () => {
   });
 });
 
-Deno.test("socket wire: destroyed, it reports nothing more", async () => {
+Deno.test("socket wire: reports nothing after destroy", async () => {
   await withEnds(async ({ wire, recorder, peer }) => {
     const gone = new Promise<void>((resolve) => peer.once("close", () => resolve()));
     peer.on("end", () => peer.end());
@@ -192,7 +192,7 @@ Deno.test("socket wire: destroyed, it reports nothing more", async () => {
   });
 });
 
-Deno.test("socket wire: a peer that doesn't read: what waits is counted, and its leaving reported", async () => {
+Deno.test("socket wire: counts the bytes pending for a slow peer, and reports when they are sent", async () => {
   await withEnds(async ({ wire, recorder, peer }) => {
     peer.pause();
     const chunk = new Uint8Array(1024 * 1024);
@@ -217,12 +217,12 @@ Deno.test("socket wire: a peer that doesn't read: what waits is counted, and its
     await flushed;
     assertEquals(wire.bufferedAmount, 0);
     await all;
-    // Once, although many chunks have left.
+    // The wire reports once, although many chunks were sent.
     assertEquals(recorder.events, ["drain"]);
   });
 });
 
-Deno.test("socket wire: flush settles when it will never be written; that still counts", async () => {
+Deno.test("socket wire: flush settles when the bytes will never be sent; they still count", async () => {
   await withEnds(async ({ wire, recorder, peer }) => {
     peer.pause();
     for (let i = 0; i < 32; i++) wire.write(new Uint8Array(1024 * 1024));
@@ -235,7 +235,7 @@ Deno.test("socket wire: flush settles when it will never be written; that still 
   });
 });
 
-Deno.test("socket wire G14 paused, it stops the sender", async () => {
+Deno.test("socket wire G14 stops the sender while paused", async () => {
   const probe = new LoopbackProbe();
   await withEnds(async ({ wire, recorder, peer }) => {
     wire.pause();
@@ -259,7 +259,7 @@ Deno.test("socket wire G14 paused, it stops the sender", async () => {
   await probe.close();
 });
 
-Deno.test("socket wire: paused and resumed in the same turn, again and again, it loses nothing", async () => {
+Deno.test("socket wire: loses no bytes when repeatedly paused and resumed in the same turn", async () => {
   await withEnds(async ({ wire, recorder, peer }) => {
     const size = 1024 * 1024;
     peer.end(new Uint8Array(size));
@@ -276,7 +276,7 @@ Deno.test("socket wire: paused and resumed in the same turn, again and again, it
   });
 });
 
-Deno.test("socket wire: the end waits while it is paused, and follows after resume", async () => {
+Deno.test("socket wire: reports the end after resume, not while paused", async () => {
   const probe = new LoopbackProbe();
   await withEnds(async ({ wire, recorder, peer }) => {
     const ended = new Promise<void>((resolve) => peer.once("close", () => resolve()));
@@ -294,7 +294,7 @@ Deno.test("socket wire: the end waits while it is paused, and follows after resu
   await probe.close();
 });
 
-Deno.test("socket wire: the last listener is notified; released, the socket belongs to another caller", async () => {
+Deno.test("socket wire: notifies the latest listener; after release, another caller owns the socket", async () => {
   await withEnds(async ({ wire, recorder, socket, peer }) => {
     peer.write("a");
     await recorder.until(() => recorder.text === "a");
@@ -317,7 +317,7 @@ Deno.test("socket wire: the last listener is notified; released, the socket belo
   });
 });
 
-Deno.test("a duplex stream that is no socket: what only sockets have isn't asked of it", async () => {
+Deno.test("socket wire: doesn't call methods that only sockets have on another duplex stream", async () => {
   const written: number[] = [];
   const stream = new Duplex({
     readableObjectMode: true,
@@ -351,12 +351,12 @@ Deno.test("a duplex stream that is no socket: what only sockets have isn't asked
   assertEquals(stream.destroyed, true);
 });
 
-/** A socket that does nothing by itself. */
+/** A passive socket. */
 class FakeSocket implements SocketLike {
   writableLength = 0;
   destroyed = false;
   readonly calls: string[] = [];
-  /** What it has read and not reported. */
+  /** The bytes that the socket has read and not reported. */
   readonly unread: Uint8Array[] = [];
   readonly #listeners = new Map<string, ((value?: unknown) => void)[]>();
   readonly #callbacks: ((error?: unknown) => void)[] = [];
@@ -365,13 +365,13 @@ class FakeSocket implements SocketLike {
     for (const listener of this.#listeners.get(event) ?? []) listener.call(this, value);
   }
 
-  /** All that was written has left, but so much of it. */
+  /** Sends all written bytes, except the given number. */
   drain(left = 0): void {
     this.writableLength = left;
     for (const callback of this.#callbacks.splice(0)) callback();
   }
 
-  /** How many listeners are on it. */
+  /** The number of listeners. */
   get listeners(): number {
     return [...this.#listeners.values()].flat().length;
   }
@@ -437,7 +437,7 @@ function fake(): { socket: FakeSocket; wire: SocketWire; recorder: Recorder } {
   return { socket, wire, recorder };
 }
 
-Deno.test("socket wire: each call reaches the socket, no more than that", () => {
+Deno.test("socket wire: calls exactly the matching method of the socket", () => {
   const { socket, wire } = fake();
   wire.write(new Uint8Array(2));
   wire.writeAll([new Uint8Array(3), new Uint8Array(4)]);
@@ -461,14 +461,14 @@ Deno.test("socket wire: each call reaches the socket, no more than that", () => 
   ]);
 });
 
-Deno.test("socket wire: chunks that are worth a write of their own aren't held together", () => {
+Deno.test("socket wire: writes large chunks separately", () => {
   const { socket, wire } = fake();
   socket.calls.length = 0;
   wire.writeAll([new Uint8Array(8), new Uint8Array(100_000)]);
   assertEquals(socket.calls, ["write 8", "write 100000"]);
 });
 
-Deno.test("socket wire: flush fulfils when the last write has left, without a write of its own", async () => {
+Deno.test("socket wire: flush fulfils when the last write is sent, without an extra write", async () => {
   const { socket, wire, recorder } = fake();
   wire.write(new Uint8Array(100_000));
   const flushed = wire.flush();
@@ -484,7 +484,7 @@ Deno.test("socket wire: flush fulfils when the last write has left, without a wr
   assertEquals(socket.calls, ["setNoDelay true", "resume", "write 100000", "write 1"]);
 });
 
-Deno.test("socket wire: an error that isn't followed by close destroys the socket", async () => {
+Deno.test("socket wire: destroys the socket after an error without a close", async () => {
   const { socket, wire, recorder } = fake();
   socket.emit("error", new Error("first"));
   socket.emit("error", new Error("second"));
@@ -493,13 +493,13 @@ Deno.test("socket wire: an error that isn't followed by close destroys the socke
   socket.emit("close");
   assertEquals(recorder.events, [["end", "first"]]);
   await wire.end();
-  // Also afterwards, an error ends no process.
+  // Later errors don't end the process either.
   socket.emit("error", new Error("third"));
   assertEquals(recorder.events.length, 1);
 });
 
-// Bun's TLS sockets report a server's alert, and then an end.
-Deno.test("socket wire: an end behind an error is a failure", () => {
+// Bun's TLS sockets report a server's alert and then an end.
+Deno.test("socket wire: an end after an error is a failure", () => {
   const { socket, recorder } = fake();
   socket.emit("error", new Error("alert"));
   socket.emit("end");
@@ -507,13 +507,13 @@ Deno.test("socket wire: an end behind an error is a failure", () => {
   assertEquals(recorder.events, [["end", "alert"]]);
 });
 
-Deno.test("socket wire: a close without an end or an error is a loss", () => {
+Deno.test("socket wire: a close without an end or an error is a lost connection", () => {
   const { socket, recorder } = fake();
   socket.emit("close");
   assertEquals(recorder.events, [["end", "Cannot read from the socket: it was destroyed"]]);
 });
 
-Deno.test("socket wire: a socket that gives text is a failure", () => {
+Deno.test("socket wire: fails when the socket emits text", () => {
   const { socket, recorder } = fake();
   socket.emit("data", "text");
   assert(socket.destroyed);
@@ -522,7 +522,7 @@ Deno.test("socket wire: a socket that gives text is a failure", () => {
   assertFalse((recorder.events[0] as [string, unknown])[1] === null);
 });
 
-Deno.test("socket wire: lost while it is paused, it gives what the socket has read, and its end", () => {
+Deno.test("socket wire: passes on the read bytes and the end of a socket lost while paused", () => {
   const { socket, wire, recorder } = fake();
   wire.pause();
   socket.unread.push(utf8("a"), utf8("b"));
@@ -531,7 +531,7 @@ Deno.test("socket wire: lost while it is paused, it gives what the socket has re
   assertEquals([recorder.text, recorder.events], ["ab", [["over", "reset"], ["end", "reset"]]]);
 });
 
-Deno.test("socket wire: closed before there is a listener, the first listener is notified", async () => {
+Deno.test("socket wire: notifies the first listener of an earlier close", async () => {
   for (const error of [new Error("reset"), null]) {
     const socket = new FakeSocket();
     const wire = new SocketWire(socket);
@@ -548,7 +548,7 @@ Deno.test("socket wire: closed before there is a listener, the first listener is
   }
 });
 
-Deno.test("socket wire: what is destroyed still counts what it hasn't written", () => {
+Deno.test("socket wire: still counts the unsent bytes after destroy", () => {
   const { socket, wire } = fake();
   wire.write(new Uint8Array(10));
   wire.destroy();
@@ -556,7 +556,7 @@ Deno.test("socket wire: what is destroyed still counts what it hasn't written", 
   assertEquals(wire.bufferedAmount, 10);
 });
 
-/** Whether the system still has a connection from a port, to send the rest; `null`: unknown. */
+/** Whether the system keeps a connection from a port to send the rest; `null` if unknown. */
 function isKept(port: number): boolean | null {
   const local = `0100007F:${port.toString(16).toUpperCase().padStart(4, "0")}`;
   try {
@@ -567,7 +567,7 @@ function isKept(port: number): boolean | null {
   }
 }
 
-Deno.test("socket wire: what its peer doesn't take is cut off by a reset, and the system keeps none of it", async () => {
+Deno.test("socket wire: resets a connection with bytes that the peer doesn't read, so that the system keeps none", async () => {
   await withEnds(async ({ wire, socket, peer }) => {
     peer.pause();
     const port = peer.remotePort as number;
@@ -579,7 +579,7 @@ Deno.test("socket wire: what its peer doesn't take is cut off by a reset, and th
   });
 });
 
-Deno.test("socket wire: little that hasn't left yet is no reason for a reset", () => {
+Deno.test("socket wire: doesn't reset for a few unsent bytes", () => {
   for (const [size, expected] of [[0x4000 - 1, false], [0x4000, true]] as const) {
     const { socket, wire } = fake();
     const withReset = Object.assign(socket, {
@@ -592,7 +592,7 @@ Deno.test("socket wire: little that hasn't left yet is no reason for a reset", (
   }
 });
 
-Deno.test("socket wire: released, nothing of it is left on the socket", () => {
+Deno.test("socket wire: leaves nothing on the socket after release", () => {
   const { socket, wire } = fake();
   assertGreater(socket.listeners, 0);
   wire.release();
@@ -600,7 +600,7 @@ Deno.test("socket wire: released, nothing of it is left on the socket", () => {
   assertStrictEquals(socket.calls.at(-1), "pause");
 });
 
-Deno.test("socket wire: what a for await loop sends in one turn leaves in one write", async () => {
+Deno.test("socket wire: a for await loop's messages of one turn are one write", async () => {
   const socket = new FakeSocket();
   const channel = overWire(() => new SocketWire(socket), { side: "server" }, systemClock);
   const loop = (async () => {
@@ -616,7 +616,7 @@ Deno.test("socket wire: what a for await loop sends in one turn leaves in one wr
   await loop;
 });
 
-Deno.test("socket wire: ending it when the peer has ended takes no more turns than it must", () => {
+Deno.test("socket wire: end after the peer's end takes the minimum of turns", () => {
   const { socket, wire } = fake();
   socket.emit("end");
   void wire.end();
@@ -628,7 +628,7 @@ Deno.test("socket wire: ending it when the peer has ended takes no more turns th
   assertEquals(other.calls.at(-1), "end");
 });
 
-Deno.test("socket wire: a waiter for its end is notified, also afterwards", async () => {
+Deno.test("socket wire: notifies waiters for the end, also afterwards", async () => {
   const { socket, wire } = fake();
   const over = wire.end();
   assertFalse(await settled(over));

@@ -11,7 +11,7 @@ function known(...addresses: string[]): LookupFunction {
   return (_host, _options, callback) => callback(null, list);
 }
 
-Deno.test("SOCKS5 RFC 1928: socks5: sends an address, socks5h: the name", async () => {
+Deno.test("SOCKS5 RFC 1928: socks5: sends an address, socks5h: sends the name", async () => {
   await withAll([await startRecipe("echo"), await startSocks()], async (echo, proxy) => {
     const { port } = new URL(echo.url);
     const at = `127.0.0.1:${proxy.port}`;
@@ -31,7 +31,7 @@ Deno.test("SOCKS5 RFC 1928: socks5: sends an address, socks5h: the name", async 
   });
 });
 
-Deno.test("SOCKS5: an IPv6 address", async () => {
+Deno.test("SOCKS5: sends an IPv6 address", async () => {
   const refuse = (): string => "05050001000000000000";
   await withAll([await startSocks({ reply: refuse })], async ({ port, asked, messages }) => {
     for (const host of ["[2001:db8::1]", "[::ffff:1.2.3.4]"]) {
@@ -45,7 +45,7 @@ Deno.test("SOCKS5: an IPv6 address", async () => {
   });
 });
 
-Deno.test("SOCKS5 RFC 1929: credentials, with the answers in any chunks", async () => {
+Deno.test("SOCKS5 RFC 1929: sends credentials, and reads answers in any chunks", async () => {
   const login = "üser:p@ss";
   await withAll(
     [await startRecipe("echo"), await startSocks({ login, bytewise: true })],
@@ -65,7 +65,7 @@ Deno.test("SOCKS5 RFC 1929: credentials, with the answers in any chunks", async 
   );
 });
 
-Deno.test("SOCKS5: TLS inside the tunnel", async () => {
+Deno.test("SOCKS5: TLS works inside the tunnel", async () => {
   const echo = await startRecipe("echo");
   await withAll(
     [echo, await startTls(echo.url, local), await startSocks()],
@@ -77,7 +77,7 @@ Deno.test("SOCKS5: TLS inside the tunnel", async () => {
   );
 });
 
-Deno.test("SOCKS5: an address that the proxy can't reach is followed by the next", async () => {
+Deno.test("SOCKS5: tries the next address when the proxy can't reach one", async () => {
   const reply = (host: string): string | undefined =>
     host.startsWith("2001") ? "05040001000000000000" : undefined;
   await withAll([await startRecipe("echo"), await startSocks({ reply })], async (echo, proxy) => {
@@ -99,7 +99,7 @@ Deno.test("SOCKS5: an address that the proxy can't reach is followed by the next
   });
 });
 
-Deno.test("SOCKS5: when the proxy reaches no address, each one's refusal is reported", async () => {
+Deno.test("SOCKS5: the error has each address's refusal when the proxy reaches none", async () => {
   const replies: Record<string, string> = {
     "192.0.2.1": "04",
     "192.0.2.2": "05",
@@ -120,7 +120,7 @@ Deno.test("SOCKS5: when the proxy reaches no address, each one's refusal is repo
       `${where}192.0.2.1: it can't reach the server; 192.0.2.2: the server refused its connection`,
     );
     assertEquals([error.phase, error.retryable], ["proxy", true]);
-    // One that its rules forbid ends the attempt.
+    // An address that the proxy's rules forbid ends the attempt.
     const forbidden = await told("192.0.2.1", "192.0.2.3", "192.0.2.2");
     assertEquals(
       forbidden.message,
@@ -177,7 +177,7 @@ for (const [name, manners, fault] of faults) {
   });
 }
 
-Deno.test("SOCKS5: with credentials, and none of the methods accepted", async () => {
+Deno.test("SOCKS5: the error says that the proxy accepts no method despite credentials", async () => {
   await withAll([await startSocks({ method: "05ff" })], async ({ port }) => {
     const error = await connectFailure("ws://a.test", { proxy: `socks5h://u:p@127.0.0.1:${port}` });
     assertMatch(
@@ -187,7 +187,7 @@ Deno.test("SOCKS5: with credentials, and none of the methods accepted", async ()
   });
 });
 
-Deno.test("SOCKS5: what is too long for it", async () => {
+Deno.test("SOCKS5: values that are too long fail", async () => {
   await withAll([await startSocks()], async ({ port, messages }) => {
     const long = "x".repeat(256);
     for (
@@ -208,7 +208,7 @@ Deno.test("SOCKS5: what is too long for it", async () => {
   });
 });
 
-Deno.test("SOCKS5: a name that this side can't look up is no fault of the proxy's", async () => {
+Deno.test("SOCKS5: the error doesn't name the proxy when the local lookup fails", async () => {
   await withAll([await startSocks()], async ({ port, connections }) => {
     const error = await connectFailure("ws://no-such.invalid", {
       proxy: `socks5://127.0.0.1:${port}`,

@@ -7,7 +7,7 @@ import { deferred } from "../support/promises.ts";
 import { turn, until } from "../support/turns.ts";
 import { withServer } from "../http2/support.ts";
 
-/** What a wire has reported. */
+/** Records the events of a wire. */
 class Reader implements WireEvents {
   readonly chunks: Uint8Array[] = [];
   drains = 0;
@@ -65,7 +65,7 @@ async function withLine(body: (line: Line) => Promise<void>): Promise<void> {
 const messageOf = (failure: WireFailure | null | undefined): string =>
   (failure?.error as Error | undefined)?.message ?? "none";
 
-Deno.test("StreamWire: bytes and the end, both ways", async () => {
+Deno.test("StreamWire: passes bytes and the end both ways", async () => {
   await withLine(async ({ wire, reader, peer }) => {
     let received = "";
     peer.on("data", (chunk) => received += chunk);
@@ -83,7 +83,7 @@ Deno.test("StreamWire: bytes and the end, both ways", async () => {
   });
 });
 
-Deno.test("StreamWire: a reset is a failure with its code, also behind bytes", async () => {
+Deno.test("StreamWire: a reset is a failure with its code, also after bytes", async () => {
   for (const [code, shown] of [[8, "CANCEL (8)"], [2, "INTERNAL_ERROR (2)"], [99, "99"]] as const) {
     await withLine(async ({ wire, reader, peer }) => {
       // With nothing left to send, runtimes send END_STREAM in front of RST_STREAM.
@@ -97,7 +97,7 @@ Deno.test("StreamWire: a reset is a failure with its code, also behind bytes", a
   }
 });
 
-Deno.test("StreamWire: a reset without an error is an end: a server ends so what it has answered", async () => {
+Deno.test("StreamWire: a reset without an error is an end: a server may end an answered stream that way", async () => {
   await withLine(async ({ reader, peer }) => {
     resetStream(peer as unknown as Http2Stream, 0);
     assertEquals(await reader.ended, null);
@@ -111,7 +111,7 @@ Deno.test("StreamWire: the loss of the session is a failure", async () => {
   });
 });
 
-Deno.test("StreamWire: pause stops the peer, resume goes on, and the end waits", async () => {
+Deno.test("StreamWire: pause stops the peer and delays the end until resume", async () => {
   await withLine(async ({ wire, reader, peer }) => {
     wire.pause();
     const size = 4_000_000;
@@ -126,7 +126,7 @@ Deno.test("StreamWire: pause stops the peer, resume goes on, and the end waits",
   });
 });
 
-Deno.test("StreamWire: unread bytes are counted, and onDrain reports when they become fewer", async () => {
+Deno.test("StreamWire: counts unsent bytes, and calls onDrain when they decrease", async () => {
   await withLine(async ({ wire, reader, peer }) => {
     wire.write(new Uint8Array(4_000_000));
     for (let i = 0; i < 20; i++) await turn();

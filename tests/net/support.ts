@@ -1,17 +1,17 @@
-/** What tests of connecting share. */
+/** Helpers for tests of connecting. */
 
 import { assertEquals, assertInstanceOf } from "@std/assert";
 import { ConnectError, type ConnectOptions, NetWebSocketChannel } from "../../src/net/mod.ts";
 import { createIdentity, type Identity } from "../support/certificates.ts";
 
-/** An authority, and identities that it vouches for; made once. */
+/** An authority and identities that it has signed; created once. */
 export interface Certificates {
   readonly authority: Identity;
   /** For `localhost`, 127.0.0.1 and ::1. */
   readonly local: Identity;
   /** For `other.test`. */
   readonly other: Identity;
-  /** For `localhost`, but too old. */
+  /** For `localhost`, but expired. */
   readonly expired: Identity;
   /** Of a client. */
   readonly client: Identity;
@@ -57,7 +57,7 @@ export async function assertReaches(
   return channel;
 }
 
-/** The error of a connection that can't be made; the same for `ready`, the stream and `closed`. */
+/** The error of a failing connection, which is the same for `ready`, the stream and `closed`. */
 export async function failure(url: string, options?: ConnectOptions): Promise<Error> {
   const channel = NetWebSocketChannel.connect(url, options);
   const error = await channel.ready.then(() => null, (it: unknown) => it);
@@ -71,7 +71,7 @@ export async function failure(url: string, options?: ConnectOptions): Promise<Er
   return error;
 }
 
-/** As {@linkcode failure}, of a {@linkcode ConnectError}. */
+/** Like {@linkcode failure}, for a {@linkcode ConnectError}. */
 export async function connectFailure(
   url: string,
   options?: ConnectOptions,
@@ -81,7 +81,7 @@ export async function connectFailure(
   return error;
 }
 
-/** Runs a body, and closes what it was given, whatever becomes of it. */
+/** Runs a body, and closes its resources even if it fails. */
 export async function withAll<T extends { close(): Promise<void> }[]>(
   resources: [...T],
   body: (...resources: T) => Promise<unknown>,

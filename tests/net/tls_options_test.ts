@@ -8,7 +8,7 @@ const PEM = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
 const KEY = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
 const CRL = "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n";
 
-Deno.test("TLS options: what is right is read", () => {
+Deno.test("TLS options: valid options are accepted", () => {
   const bytes = new TextEncoder().encode(PEM);
   const all: TlsOptions[] = [
     {},
@@ -25,7 +25,7 @@ Deno.test("TLS options: what is right is read", () => {
   for (const options of all) assertEquals(readTlsOptions(options), options);
 });
 
-Deno.test("TLS options: what is wrong, or would be ignored, is a TypeError without its content", () => {
+Deno.test("TLS options: invalid or unknown options throw a TypeError that doesn't quote secrets", () => {
   const wrong: [unknown, string][] = [
     [
       { minversion: "TLSv1.3" },
@@ -66,7 +66,7 @@ Deno.test("TLS options: what is wrong, or would be ignored, is a TypeError witho
   }
 });
 
-Deno.test("TLS options: what the platform takes and ignores is an UnsupportedError", () => {
+Deno.test("TLS options: options that the platform ignores throw an UnsupportedError", () => {
   const ignored: Record<string, readonly TlsOptions[]> = {
     deno: [
       { ciphers: "x" },
@@ -93,7 +93,7 @@ Deno.test("TLS options: what the platform takes and ignores is an UnsupportedErr
   refuseIgnored({ ca: PEM, minVersion: "TLSv1.3", allowPartialTrustChain: false });
 });
 
-Deno.test("TLS options: of a user's check only undefined accepts", () => {
+Deno.test("TLS options: a user's check accepts only by returning undefined", () => {
   const refused: string[] = [];
   const ask = (answer: () => unknown): Error | undefined =>
     guardIdentity(answer as () => undefined, ({ message }) => refused.push(message))(

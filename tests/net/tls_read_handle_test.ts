@@ -8,7 +8,7 @@ function handle(): { readStart(): void; readStop(): void } {
   return { readStart() {}, readStop() {} };
 }
 
-Deno.test("handle below: of a TLS socket of Deno's, that of the connection at the bottom", () => {
+Deno.test("handle below: a Deno TLS socket uses the handle of the lowest connection", () => {
   const bottom = { _handle: handle(), _parent: null };
   const middle = { _handle: handle(), _parent: bottom };
   for (const parent of [bottom, middle]) {
@@ -17,7 +17,7 @@ Deno.test("handle below: of a TLS socket of Deno's, that of the connection at th
   }
 });
 
-Deno.test("handle below: without a known handle below, it only pauses", () => {
+Deno.test("handle below: without a known lower handle, the socket only pauses", () => {
   const sockets = [
     {},
     { _handle: handle() },
@@ -30,7 +30,7 @@ Deno.test("handle below: without a known handle below, it only pauses", () => {
   assertEquals(sockets.map(tlsReadHandle), sockets.map(() => null));
 });
 
-Deno.test("reset below: that of the connection at the bottom; what has none is left alone", () => {
+Deno.test("reset below: resets the lowest connection, and does nothing without one", () => {
   const calls: string[] = [];
   const layer = (name: string, parent: object | null): object => ({
     _parent: parent,

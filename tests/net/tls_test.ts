@@ -1,4 +1,4 @@
-/** TLS: what is asked for, what is checked, and how each fault is reported. */
+/** TLS: requested parameters, checks, and error reports. */
 
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { createServer } from "node:net";
@@ -27,31 +27,31 @@ async function withTls(
 }
 
 function told(error: ConnectError): unknown[] {
-  // Runtimes write an IP address of a certificate in different ways.
+  // Runtimes format an IP address of a certificate differently.
   const message = error.message.replace(/ but for (?:DNS|IP).*?(?=\. If)/, "");
   return [error.phase, message.replace(/:\d+\//, ":PORT/"), error.retryable];
 }
 
-/** What the error of a certificate with other names says. */
+/** The error text for a certificate with other names. */
 function notFor(host: string): string {
   return `the certificate is not for ${host}. If the server's certificate has another name, ` +
     "set it as tls.servername";
 }
 
-Deno.test("net TLS: an authority of one's own, a server name, HTTP/1.1", async () => {
+Deno.test("net TLS: uses the user's authority, sends a server name, and negotiates HTTP/1.1", async () => {
   await withTls({ ...local, ALPNProtocols: ["h2", "http/1.1"] }, async (peer) => {
     await assertReaches(`wss://localhost:${peer.port}`, trusted);
     assertEquals(peer.seen, [{ servername: "localhost", alpn: "http/1.1", client: null }]);
   });
 });
 
-Deno.test("net TLS: https: is wss:", async () => {
+Deno.test("net TLS: https: means wss:", async () => {
   await withTls(local, async ({ port }) => {
     await assertReaches(`https://localhost:${port}`, trusted);
   });
 });
 
-Deno.test("attack 32 RFC 6066 §3: no server name for an IP address, but the certificate is checked against it", async () => {
+Deno.test("attack 32 RFC 6066 §3: the client sends no server name for an IP address, but checks the certificate against it", async () => {
   await withTls(local, async (peer) => {
     await assertReaches(`wss://127.0.0.1:${peer.port}`, trusted);
     assertEquals(peer.seen[0]?.servername, null);
@@ -65,7 +65,7 @@ Deno.test("attack 32 RFC 6066 §3: no server name for an IP address, but the cer
   });
 });
 
-Deno.test("attack 32: a certificate for another name", async () => {
+Deno.test("attack 32: the client refuses a certificate for another name", async () => {
   await withTls(other, async ({ port }) => {
     assertEquals(told(await connectFailure(`wss://localhost:${port}`, trusted)), [
       "tls",
@@ -75,7 +75,7 @@ Deno.test("attack 32: a certificate for another name", async () => {
   });
 });
 
-Deno.test("attack 32: a server name that is given is asked for and checked", async () => {
+Deno.test("attack 32: the client sends and checks the given server name", async () => {
   await withTls(other, async (peer) => {
     const tls = { ca: authority.cert, servername: "other.test" };
     await assertReaches(`wss://127.0.0.1:${peer.port}`, { tls });
@@ -103,7 +103,7 @@ for (const [name, identity, ca] of untrusted) {
       const error = await connectFailure(`wss://localhost:${port}`, { tls: { ca } });
       const [phase, text, retryable] = told(error);
       assertEquals([phase, retryable], ["tls", false]);
-      // Deno doesn't tell the two apart.
+      // Deno doesn't distinguish the two.
       const pattern = identity === expired && platform() !== "deno"
         ? /: the certificate has expired$/
         : /: the certificate can't be trusted: .*tls\.ca$|: the certificate is signed by itself/;
@@ -112,7 +112,7 @@ for (const [name, identity, ca] of untrusted) {
   });
 }
 
-Deno.test("attack 32: only rejectUnauthorized: false does without the check", async () => {
+Deno.test("attack 32: only rejectUnauthorized: false disables the check", async () => {
   await withTls(other, async ({ port }) => {
     await assertReaches(`wss://localhost:${port}`, { tls: { rejectUnauthorized: false } });
     const options = { tls: { rejectUnauthorized: undefined } };
@@ -120,7 +120,7 @@ Deno.test("attack 32: only rejectUnauthorized: false does without the check", as
   });
 });
 
-Deno.test("net TLS: a client certificate", async () => {
+Deno.test("net TLS: the client sends its certificate", async () => {
   const options = { ...local, ca: authority.cert, requestCert: true, rejectUnauthorized: true };
   await withTls(options, async (peer) => {
     const tls = { ca: authority.cert, cert: client.cert, key: client.key };
@@ -131,7 +131,7 @@ Deno.test("net TLS: a client certificate", async () => {
 
 const wanting = { ...local, ca: authority.cert, requestCert: true, rejectUnauthorized: true };
 
-Deno.test("net TLS 1.2: a client certificate that the server misses", async () => {
+Deno.test("net TLS 1.2: the attempt fails when a required client certificate is missing", async () => {
   await withTls({ ...wanting, maxVersion: "TLSv1.2" }, async ({ port }) => {
     assertEquals(told(await connectFailure(`wss://localhost:${port}`, trusted)), [
       "tls",
@@ -141,7 +141,7 @@ Deno.test("net TLS 1.2: a client certificate that the server misses", async () =
   });
 });
 
-Deno.test("net TLS 1.3 RFC 8446 §4.4.2.4: a client certificate that the server misses, behind the handshake", async () => {
+Deno.test("net TLS 1.3 RFC 8446 §4.4.2.4: the attempt fails after the handshake when a required client certificate is missing", async () => {
   await withTls({ ...wanting, minVersion: "TLSv1.3" }, async ({ port }) => {
     const error = await connectFailure(`wss://localhost:${port}`, trusted);
     assertEquals(told(error), [
@@ -152,14 +152,14 @@ Deno.test("net TLS 1.3 RFC 8446 §4.4.2.4: a client certificate that the server 
   });
 });
 
-Deno.test("net TLS: several authorities, as bytes", async () => {
+Deno.test("net TLS: accepts several authorities as bytes", async () => {
   await withTls(local, async ({ port }) => {
     const ca = [other.cert, new TextEncoder().encode(authority.cert)];
     await assertReaches(`wss://localhost:${port}`, { tls: { ca } });
   });
 });
 
-Deno.test("net TLS: malformed settings are reported at once: not every platform would", () => {
+Deno.test("net TLS: malformed settings throw at once, also where the platform ignores them", () => {
   const { cert, key } = client;
   const malformed: TlsOptions[] = [
     { ca: "no certificate" },
@@ -182,7 +182,7 @@ const broken = [
   ["a server that speaks plain HTTP", "the answer is not TLS. Check the URL's scheme", false],
 ] as const;
 for (const [index, [name, fault, retryable]] of broken.entries()) {
-  Deno.test(`net TLS: ${name} during the TLS handshake`, async () => {
+  Deno.test(`net TLS: the attempt fails with ${name} during the TLS handshake`, async () => {
     const server = createServer((socket) => {
       socket.on("error", () => {});
       socket.once("data", () => {

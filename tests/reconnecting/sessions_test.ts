@@ -871,7 +871,7 @@ Deno.test("backpressure: a reader that stops doesn't stop the other direction", 
     }).client,
   );
   await microtasks(60);
-  // Far more than the server's stream buffers unread, so the server doesn't acknowledge all of it.
+  // Far more than the server's stream buffers unread, so the server leaves a part unacknowledged.
   for (let i = 0; i < 30; i++) client.line.add("x".repeat(10_000), undefined);
   await microtasks(200);
   for (let i = 0; i < 5; i++) clock.advance(1000);
