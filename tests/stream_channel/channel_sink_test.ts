@@ -56,7 +56,7 @@ Deno.test("the user's side of a sink reveals nothing of the consuming side", () 
   ]);
 });
 
-Deno.test("add: it makes its checks in order", () => {
+Deno.test("add: it checks the state and the value in a fixed order", () => {
   const { controller } = open();
   const bad = 42 as unknown as string;
   assertThrows(() => controller.sink.add(bad), TypeError);

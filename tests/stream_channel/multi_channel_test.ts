@@ -87,21 +87,25 @@ Deno.test("C135 closing the default channel does not close the inner channel if 
   assertFalse(await settled(Promise.race([pair.local.sink.done, pair.foreign.sink.done])));
 });
 
-testBoth("C136 C143", "messages reach its counterpart only", async ({ one, two, here, there }) => {
-  const others = [one, two];
-  for (let i = 0; i < 10; i++) {
-    const made = one.virtualChannel();
-    two.virtualChannel(made.id);
-    others.push(made as unknown as typeof one);
-  }
-  const wrong = others.map((channel) => record(channel.stream).events);
-  const { events } = record(there.stream);
-  here.sink.add(1);
-  here.sink.add(2);
-  await microtasks(100);
-  assertEquals(events, [1, 2]);
-  assertEquals(wrong.flat(), []);
-});
+testBoth(
+  "C136 C143",
+  "only its counterpart receives its messages",
+  async ({ one, two, here, there }) => {
+    const others = [one, two];
+    for (let i = 0; i < 10; i++) {
+      const made = one.virtualChannel();
+      two.virtualChannel(made.id);
+      others.push(made as unknown as typeof one);
+    }
+    const wrong = others.map((channel) => record(channel.stream).events);
+    const { events } = record(there.stream);
+    here.sink.add(1);
+    here.sink.add(2);
+    await microtasks(100);
+    assertEquals(events, [1, 2]);
+    assertEquals(wrong.flat(), []);
+  },
+);
 
 testBoth("C137 C138 C144 C145", "closing it ends both its ends", async ({ here, there }) => {
   await here.sink.close();
@@ -109,7 +113,7 @@ testBoth("C137 C138 C144 C145", "closing it ends both its ends", async ({ here, 
   await assertOver(here);
 });
 
-testBoth("C139 C146", "cancelling its subscription doesn't close it", async ({ here, there }) => {
+testBoth("C139 C146", "cancelling its subscription does not close it", async ({ here, there }) => {
   record(here.stream).subscription.cancel();
   assertFalse(await settled(here.sink.done));
   assert(here.sink.add("still"));
@@ -125,11 +129,15 @@ testBoth("C140 C147", "closing the last one closes the inner channel", async (en
   await ends.pair.foreign.sink.done;
 });
 
-testBoth("C141 C148", "closing it while others live doesn't", async ({ pair, here }) => {
-  await here.sink.close();
-  await microtasks(100);
-  assertFalse(await settled(Promise.race([pair.local.sink.done, pair.foreign.sink.done])));
-});
+testBoth(
+  "C141 C148",
+  "closing it while others are open does not close the inner channel",
+  async ({ pair, here }) => {
+    await here.sink.close();
+    await microtasks(100);
+    assertFalse(await settled(Promise.race([pair.local.sink.done, pair.foreign.sink.done])));
+  },
+);
 
 Deno.test("C142 both ends create a channel: the ids are the same, and the messages stay separate", async () => {
   const { one, two } = connect();
@@ -221,7 +229,7 @@ function testRules(ids: string, what: string, test: (ends: Chosen) => Promise<vo
   });
 }
 
-testRules("C155 C159 S17", "closing on the first event stops the rest", async ({ here, there }) => {
+testRules("C155 C159 S17", "closing on the first event drops the rest", async ({ here, there }) => {
   [1, 2, 3].forEach((value) => there.sink.add(value));
   const events: unknown[] = [];
   here.stream.listen((value) => {
@@ -232,28 +240,36 @@ testRules("C155 C159 S17", "closing on the first event stops the rest", async ({
   assertEquals(events, [1, "done"]);
 });
 
-testRules("C156 C160 S18", "after the end the sink drops, and closes", async ({ here, there }) => {
-  there.sink.close();
-  await assertOver(here);
-  assertFalse(here.sink.add(1));
-  await here.sink.close();
-  assertInvalidState(() => here.sink.add(1));
-});
+testRules(
+  "C156 C160 S18",
+  "after the end, the sink drops values and can be closed",
+  async ({ here, there }) => {
+    there.sink.close();
+    await assertOver(here);
+    assertFalse(here.sink.add(1));
+    await here.sink.close();
+    assertInvalidState(() => here.sink.add(1));
+  },
+);
 
-testRules("C157 C161 S20", "cancelling leaves the sink working", async ({ here, there }) => {
+testRules("C157 C161 S20", "cancelling leaves the sink usable", async ({ here, there }) => {
   record(here.stream).subscription.cancel();
   assert(here.sink.add(1));
   assertEquals((await there.stream.next()).value, 1);
 });
 
-testRules("C158 C162 S20", "cancelling doesn't hide the other's close", async ({ here, there }) => {
-  record(here.stream).subscription.cancel();
-  there.sink.close();
-  await here.sink.done;
-  assertFalse(here.sink.add(1));
-});
+testRules(
+  "C158 C162 S20",
+  "cancelling does not hide the other end's close",
+  async ({ here, there }) => {
+    record(here.stream).subscription.cancel();
+    there.sink.close();
+    await here.sink.done;
+    assertFalse(here.sink.add(1));
+  },
+);
 
-testRules("S21", "an error closes it, and is done's", async ({ here, there }) => {
+testRules("S21", "an error closes it, and rejects done", async ({ here, there }) => {
   const error = new Error("mine");
   here.sink.addError(error);
   assertEquals(await assertRejects(() => here.sink.done), error);

@@ -54,7 +54,7 @@ interface Pace {
  */
 const PACES: readonly Pace[] = [
   { name: "", tick: 0, turns: 1 },
-  { name: ", loops held up", tick: 3, turns: 3000 },
+  { name: ", with delayed loops", tick: 3, turns: 3000 },
 ];
 
 /** Lets turns of the event loop pass until a condition is true. */

@@ -51,7 +51,7 @@ const BROKEN: Readonly<Record<string, () => Worker>> = {
 };
 
 for (const [name, startBroken] of Object.entries(BROKEN)) {
-  test(`a worker's script ${name}: the stream fails, the sink drops`, async () => {
+  test(`a worker's script ${name}: the stream fails, and the sink drops values`, async () => {
     for (const raw of [false, true]) {
       const worker = startBroken();
       const channel = new MessagePortChannel<string>(worker, { raw });

@@ -1,4 +1,4 @@
-/** What a channel delivers between its own Close and the peer's, and how its sink reports room or the end. */
+/** Messages between a channel's own Close and the peer's, and how its sink reports room or the end. */
 
 import {
   assert,

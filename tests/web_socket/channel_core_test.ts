@@ -666,7 +666,7 @@ Deno.test("channel: cancelling the readable closes the channel without a code", 
   await cancelled;
 });
 
-// What is the same for every transport.
+// Members that every transport shares.
 
 Deno.test("channel: ping and pong throw an UnsupportedError if the transport does not support them", async () => {
   const { channel, transport } = opened();
@@ -719,7 +719,7 @@ Deno.test("channel: dispose closes the channel and never rejects", async () => {
   assertEquals(connecting.channel.state, "closed");
 });
 
-// What the sink and the stream request.
+// Requests of the sink and the stream.
 
 Deno.test("channel: messages are queued until it opens, and count as buffered", () => {
   const { core, channel, transport } = make();
@@ -789,7 +789,7 @@ Deno.test("channel: an open or closing transport notifies those who wait for roo
   assertEquals(transport.told, ["watch", ["close", undefined, ""], "watch"]);
 });
 
-// What other owners hold back.
+// Messages that other owners hold back.
 
 Deno.test("channel: held-back messages count as buffered, and are sent before the Close; otherwise they count as dropped", async () => {
   const { core, channel, transport } = opened();

@@ -91,7 +91,7 @@ Deno.test("if the end arrives while paused, the wire also reports the end of the
   const stream = { listen } as ByteChannel["stream"];
   const { wire, events } = connect({ stream, sink: bytes.sink });
   wire.pause();
-  // As if closing a channel discarded its buffered chunks.
+  // For example, if closing a channel discards its buffered chunks.
   onDone?.();
   bytes.outgoing.finish();
   await microtasks();
@@ -153,7 +153,7 @@ Deno.test("ending a channel causes no error if another caller holds its sink", a
   await wire.end();
 });
 
-Deno.test("destroying: at once if the channel supports that, otherwise by closing", async () => {
+Deno.test("destroying: it destroys the channel at once if supported, and closes it otherwise", async () => {
   const bytes = new FakeBytes();
   const { wire, events } = connect(bytes);
   assert(wire.canDestroy);
@@ -244,7 +244,7 @@ function handWritten(members: Partial<ChannelSink<Uint8Array>>): ByteChannel {
   return { stream, sink: sink as ChannelSink<Uint8Array> };
 }
 
-Deno.test("watching ends for a sink that reports nothing", async () => {
+Deno.test("watching ends even if the sink's amount never changes", async () => {
   const flush = (): Promise<never> => Promise.reject(new Error("no"));
   const sinks: Partial<ChannelSink<Uint8Array>>[] = [
     { hasRoom: true, bufferedAmount: 100_000 },

@@ -1,4 +1,4 @@
-// Browsers skip this file: it starts a server.
+// Not in browsers: it starts a server
 
 import { assertEquals } from "@std/assert";
 import { WebSocketServer } from "../../src/server/mod.ts";

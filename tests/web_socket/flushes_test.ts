@@ -53,7 +53,7 @@ Deno.test("flushes: the scheduler is called as a function without `this`, as bro
   assertEquals(owners, [undefined]);
 });
 
-Deno.test("flushes: one that throws does not affect the others", async () => {
+Deno.test("flushes: an output that throws does not affect the others", async () => {
   const turns = new Turns();
   const log: string[] = [];
   const error = new Error("a sink of the user's");
@@ -74,7 +74,7 @@ Deno.test("flushes: one that throws does not affect the others", async () => {
   assertStrictEquals(uncaught[0], error);
 });
 
-Deno.test("flushes: in microtasks, or in ticks, which run after the pending microtasks", async () => {
+Deno.test("flushes: they run in microtasks, or in ticks, which run after the pending microtasks", async () => {
   for (const flushes of [inMicrotasks, inTicks]) {
     const log: string[] = [];
     const flushed = new Promise<void>((resolve) => flushes.add(output(log, "flush", resolve)));

@@ -398,7 +398,7 @@ const cut: [name: string, source: () => MessageSource, error: string][] = [
       start: (control) => control.enqueue("x".repeat(5000)),
       pull: (control) => turn().then(() => control.error(new Error("the disk is gone"))),
     }), "the disk is gone"],
-  ["gives a number", async function* () {
+  ["yields a number", async function* () {
     yield "x".repeat(5000);
     yield 42 as never;
   }, "a message must be a string, an ArrayBuffer or a view of one, got 42"],

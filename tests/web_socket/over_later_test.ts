@@ -126,7 +126,7 @@ Deno.test("over later: a full sink waits for room, and drains after loading", as
   await channel.sink.close();
 });
 
-Deno.test("over later: terminated, or closeTimeout passes, before loading is done", async () => {
+Deno.test("over later: the user terminates it, or closeTimeout ends it, before loading is done", async () => {
   for (const end of ["terminate", "close"] as const) {
     const { local, foreign } = channelPair<Uint8Array>();
     const clock = new ManualClock();
@@ -270,7 +270,7 @@ Deno.test("connectOver later: a load that fails is a ConnectError, and ends the 
   assert((await foreign.stream.next()).done);
 });
 
-Deno.test("connectOver later: closed, timed out or aborted before loading is done", async () => {
+Deno.test("connectOver later: a close, a timeout or an abort ends it before loading is done", async () => {
   for (const how of ["close", "terminate", "timeout", "signal", "aborted"] as const) {
     const { local, foreign } = channelPair<Uint8Array>();
     const clock = new ManualClock();

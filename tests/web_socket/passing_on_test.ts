@@ -33,7 +33,7 @@ type Join = (a: Streaming, b: Streaming) => Promise<unknown>;
 const JOINS: readonly [name: string, join: Join][] = [
   ["relay", relay],
   ["pipe", (a, b) => a.pipe(b)],
-  ["pipe, from behind", (a, b) => b.pipe(a)],
+  ["pipe, called on the other side", (a, b) => b.pipe(a)],
 ];
 
 /** A server behind two joins, and a client of the first one; both stream messages. */
@@ -190,7 +190,7 @@ for (const [name, join] of JOINS) {
     });
   });
 
-  Deno.test(`${name}: an other side that does not support messages in parts causes an error at once`, async () => {
+  Deno.test(`${name}: messages in parts to a side without support for them are an error at once`, async () => {
     const { client, server } = pair();
     const native = WebSocketChannel.from(new FakeWebSocket(), { closeTimeout: 0 });
     const error = assertThrows(() => void join(server, native), UnsupportedError);

@@ -463,7 +463,7 @@ Deno.test("S22 S179 a peer that violates the protocol gets a Close, and closed h
   const cases: [name: string, received: string, code: number][] = [
     ["a reserved bit", "c100", 1002],
     ["a masked frame", "8180 00000000", 1002],
-    ["text that is no UTF-8", "8101 ff", 1007],
+    ["text that is not UTF-8", "8101 ff", 1007],
     ["a Close of one byte", "8801 03", 1002],
     ["a close code that must not be sent", "8802 03ed", 1002],
   ];
