@@ -162,7 +162,7 @@ Deno.test("a paused reader stops a producer, and the queued messages are limited
   assertEquals(received, 1000);
 });
 
-Deno.test("flush: it fulfils when all values have been delivered, and rejects if the other end closes first", async () => {
+Deno.test("flush: it fulfils when all values have left the sink, and rejects if the other end closes first", async () => {
   const { local, foreign } = channelPair<string>();
   local.sink.add("a");
   assertEquals(local.sink.bufferedAmount, 32);

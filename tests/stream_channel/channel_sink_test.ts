@@ -56,7 +56,7 @@ Deno.test("the user's side of a sink reveals nothing of the consuming side", () 
   ]);
 });
 
-Deno.test("add: it checks the state and the value in a fixed order", () => {
+Deno.test("add: it checks the value before the state", () => {
   const { controller } = open();
   const bad = 42 as unknown as string;
   assertThrows(() => controller.sink.add(bad), TypeError);
