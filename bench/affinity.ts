@@ -1,16 +1,16 @@
-/** Which processors processes run on. */
+/** Assigns processors to processes. */
 
 import { spawnSync } from "node:child_process";
 import { availableParallelism } from "node:os";
 import process from "node:process";
 
 /**
- * Gives this process a processor, and others another one. How long a process takes to wake up depends
- * on whether it shares its processor with the one that wakes it: left to the system, that changes from
- * round to round, and is more than what is looked for.
+ * Assigns a processor to this process, and another one to others. The time that a process takes to wake up depends
+ * on whether it shares its processor with the process that wakes it. Without an assignment that changes from
+ * round to round, by more than the differences to measure.
  *
  * @param others The others' process ids.
- * @returns Gives all of them all processors again. Where the system can't do it, nothing is done.
+ * @returns A function that lets all of them use all processors again. It does nothing if the system can't do it.
  */
 export function apart(others: readonly number[]): () => void {
   const count = availableParallelism();

@@ -1,4 +1,4 @@
-/** Clients to measure: ours, in each way that it can be used, and peers'. */
+/** Clients to measure: ours in each of its forms, and those of peers. */
 
 import { Buffer } from "node:buffer";
 import { connect } from "node:net";
@@ -9,26 +9,26 @@ import { subscribe } from "../src/diagnostics/subscribe.ts";
 import * as peers from "./peers.ts";
 import type { WsPackage } from "./peers.d.ts";
 
-/** A connection that is open: it sends a message, and reports each that arrives. */
+/** An open connection. It sends messages, and reports each received one. */
 export interface Client {
   send(message: string | Uint8Array): void;
   onMessage: () => void;
-  /** The connection has ended. */
+  /** Called when the connection has ended. */
   onEnd: () => void;
   /** Fulfils when the connection has ended. */
   close(): Promise<void>;
 }
 
-/** What both ends agree on. */
+/** The settings that both ends share. */
 export interface ClientOptions {
   readonly compression?: boolean;
-  /** The authority that the server's certificate is from. */
+  /** The authority that issued the server's certificate. */
   readonly ca?: string;
 }
 
 type Connect = (url: string, options: ClientOptions) => Promise<Client>;
 
-/** The largest message that any of them takes, in bytes. */
+/** The maximum message size of every client, in bytes. */
 const LARGEST = 2 ** 30;
 
 function ownChannel(url: string, { compression = false, ca }: ClientOptions): WebSocketChannel {
@@ -153,7 +153,7 @@ async function viaDriver(url: string): Promise<Client> {
   socket.once("connect", () => driver.start());
   await open;
   const client: Client = {
-    // It masks where the message is, so it needs one of its own.
+    // It masks the message in place, so it needs a copy of its own.
     send: (message) => void driver.binary(Buffer.from(message as Uint8Array)),
     onMessage: () => {},
     onEnd: () => {},

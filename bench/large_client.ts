@@ -1,20 +1,20 @@
-/** The client of one large message, in a process of its own: each half second it says what memory it has. */
+/** The client of one large message, in a process of its own. It reports its memory each half second. */
 
 import { connect as dial } from "node:net";
 import process from "node:process";
 import { WebSocketChannel } from "../mod.ts";
 
-/** What the client says of itself. */
+/** A report of the client. */
 export interface Sample {
   /** Since the first byte, in seconds. */
   readonly time: number;
-  /** What it has of the machine's memory, in bytes. */
+  /** Its resident memory, in bytes. */
   readonly resident: number;
-  /** How many bytes have come back. */
+  /** The number of echoed bytes. */
   readonly received: number;
 }
 
-/** Whose client it is. */
+/** The package of the client. */
 export type LargeClient = "ours" | "raw TCP";
 
 const CHUNK = Uint8Array.from({ length: 65_536 }, (_, i) => i * 89 ^ i >> 3);
@@ -23,7 +23,7 @@ function* chunks(size: number): Generator<Uint8Array> {
   for (let at = 0; at < size; at += CHUNK.length) yield CHUNK.subarray(0, size - at);
 }
 
-/** Sends so many bytes to an echoing server as they are taken, and reads them back. */
+/** Sends this many bytes to an echo server, with backpressure, and reads the echo. */
 export async function copy(name: string, port: number, size: number): Promise<void> {
   const start = performance.now();
   let received = 0;

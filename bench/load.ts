@@ -1,4 +1,4 @@
-/** What is done with a client: as many messages as it can, so many of them in flight. */
+/** Loads for a client: as many messages as possible, with a number of them in flight. */
 
 import type { Client } from "./clients.ts";
 import type { Contender } from "./measure.ts";
@@ -9,13 +9,13 @@ const ENDED = "The connection ended";
 /** A load. */
 export interface Load {
   readonly message: string | Uint8Array;
-  /** How many messages are in flight. */
+  /** The number of messages in flight. */
   readonly window: number;
 }
 
 /**
- * Messages a second: those that came back while the time ran. What is in flight when it is over comes
- * back before the next contender's turn, and doesn't count.
+ * Messages per second: the echoes within the time. Echoes of messages in flight at its end arrive
+ * before the next contender's turn, and don't count.
  */
 export function echoing(name: string, client: Client, { message, window }: Load): Contender {
   const often = Math.max(1, window >> 2);
@@ -42,15 +42,15 @@ export function echoing(name: string, client: Client, { message, window }: Load)
   return { name, measure };
 }
 
-/** How long each message takes there and back, one at a time. */
+/** The round trip time of each message, one at a time. */
 export interface RoundTrips extends Contender {
-  /** All that were seen, in microseconds; the first round's aren't among them. */
+  /** All round trip times, in microseconds, without those of the first round. */
   readonly samples: readonly number[];
-  /** Of each round the time that 99 % are below; the first round's isn't among them. */
+  /** The 99th percentile of each round, without the first round. */
   readonly tails: readonly number[];
 }
 
-/** Round trips: what is measured of a round is the median, in microseconds. */
+/** Measures round trips. The value of a round is the median, in microseconds. */
 export function roundTrips(name: string, client: Client, message: Uint8Array): RoundTrips {
   const samples: number[] = [];
   const tails: number[] = [];
@@ -83,7 +83,7 @@ export function roundTrips(name: string, client: Client, message: Uint8Array): R
   return { name, samples, tails, measure };
 }
 
-/** How long so many messages take, in milliseconds. */
+/** The time for this many messages, in milliseconds. */
 export function exchange(client: Client, load: Load, count: number): Promise<number> {
   const { message, window } = load;
   return new Promise((resolve, reject) => {

@@ -1,5 +1,5 @@
 /**
- * What `deno task bench` runs on each runtime, bundled: `rows NAME` measures a section and prints its
+ * The bundled program that `deno task bench` runs on each runtime: `rows NAME` measures a section and prints its
  * rows as lines of JSON, `serve NAME` is a server to measure, `copy NAME PORT SIZE` a client.
  */
 
@@ -42,6 +42,6 @@ if (command === "serve") {
   process.exit(0);
 } else {
   await measure(name, options.includes("--quick") ? QUICK : FULL);
-  // A peer's streams or sockets may be open still.
+  // A peer's streams or sockets may still be open.
   process.exit(0);
 }

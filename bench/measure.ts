@@ -1,42 +1,42 @@
 /**
- * Measures contenders beside each other, in interleaved rounds: only ratios taken in one run mean
- * anything on a machine that does other things as well.
+ * Measures contenders in interleaved rounds: on a machine that does other work as well, only ratios of the same run
+ * are meaningful.
  */
 
 import { deadline } from "@std/async";
 import { type Result, rounded } from "./row.ts";
 
-/** One thing to measure. */
+/** A contender to measure. */
 export interface Contender {
   readonly name: string;
   /**
-   * Works for about so many milliseconds.
+   * Works for about this many milliseconds.
    *
-   * @returns What was measured, in the row's unit.
+   * @returns The measured value, in the row's unit.
    */
   measure(milliseconds: number): number | Promise<number>;
 }
 
 /** How much to measure. */
 export interface Effort {
-  /** Rounds that count; one before them warms up. */
+  /** The number of rounds that count, after one warm-up round. */
   readonly rounds: number;
-  /** Of each contender in each round. */
+  /** The time for each contender in each round, in milliseconds. */
   readonly milliseconds: number;
-  /** Only to see that it works. */
+  /** A smoke test without meaningful figures. */
   readonly quick: boolean;
 }
 
-/** For how long a contender may say nothing, beside the time it is to work. */
+/** The maximum silence of a contender beyond its working time. */
 const PATIENCE = 10_000;
 
-/** One value; one that comes at once costs no promise. */
+/** One value. A value that is available at once costs no promise. */
 function measured(contender: Contender, milliseconds: number): number | Promise<number> {
   const value = contender.measure(milliseconds);
   return typeof value === "number" ? value : deadline(value, milliseconds + PATIENCE);
 }
 
-/** Measures all of them. One that fails is left out of the rounds that follow. */
+/** Measures all contenders. It leaves a failed one out of later rounds. */
 export async function measureAll(
   contenders: readonly Contender[],
   { rounds, milliseconds }: Effort,
@@ -45,7 +45,7 @@ export async function measureAll(
   const failed = new Map<Contender, string>();
   for (let round = 0; round <= rounds; round++) {
     for (let i = 0; i < contenders.length; i++) {
-      // Each round begins with another one, so that none always follows the same.
+      // Each round begins with another contender, so that none always follows the same one.
       const at = (i + round) % contenders.length;
       const contender = contenders[at];
       if (contender === undefined || failed.has(contender)) continue;
@@ -65,10 +65,10 @@ export async function measureAll(
 }
 
 /**
- * A contender that does the same work over and over.
+ * A contender that repeats the same work.
  *
- * @param work Does some, and gives how much; a promise where it can't do it at once.
- * @returns It measures how much it does a second.
+ * @param work Does some work and returns how much; a promise if it can't do it at once.
+ * @returns A contender that measures the work per second.
  */
 export function repeated(name: string, work: () => number | Promise<number>): Contender {
   return {

@@ -1,12 +1,12 @@
-/** Numbers as people write them. */
+/** Formats numbers for readers. */
 
-/** So many bytes, as people say it. */
+/** A number of bytes with a unit. */
 export function sizeName(bytes: number): string {
   if (bytes >= 1 << 20) return `${bytes / (1 << 20)} MiB`;
   return bytes >= 1 << 10 ? `${bytes / (1 << 10)} KiB` : `${bytes} B`;
 }
 
-/** A number, as people write it. */
+/** A number with separators. */
 export function number(value: number): string {
   if (value >= 1e9) return `${(value / 1e9).toFixed(2)} G`;
   if (value >= 1e6) return `${(value / 1e6).toFixed(2)} M`;

@@ -1,4 +1,4 @@
-/** What is used of the peers. */
+/** The parts of the peers that the benchmarks use. */
 
 import type { Buffer } from "node:buffer";
 import type { Server as HttpServer } from "node:http";
@@ -32,7 +32,7 @@ export class Receiver {
   write(chunk: Uint8Array): boolean;
 }
 
-/** What a Sender writes to. */
+/** The socket that a Sender writes to. */
 export interface SenderSocket {
   cork(): void;
   uncork(): void;

@@ -1,7 +1,7 @@
 /**
- * Other packages, as they are installed beside the bundle of the benchmarks. `ws` is there twice: with
- * `bufferutil`, which it then uses for masking, and without. By other names than their own, because Bun
- * puts something of its own in the place of `ws`.
+ * Other packages, which are installed beside the bundle of the benchmarks. `ws` is installed twice: with
+ * `bufferutil`, which it then uses for masking, and without. They have other names, because Bun
+ * replaces `ws` with its own implementation.
  */
 
 import { createRequire } from "node:module";
@@ -11,7 +11,7 @@ import type { Drivers, WsPackage } from "./peers.d.ts";
 
 const require = createRequire(import.meta.url);
 
-/** npm `ws` with `bufferutil`, which must be there: else it would be the other contender. */
+/** npm `ws` with `bufferutil`, which must be installed: otherwise this would be the other contender. */
 export function ws(): WsPackage {
   delete process.env["WS_NO_BUFFER_UTIL"];
   require("bufferutil");

@@ -1,4 +1,4 @@
-/** The servers that runtimes have of their own. */
+/** The servers of the runtimes themselves. */
 
 import type { UpgradeResult } from "../src/server/platform_upgrade.ts";
 import { inTurns, type Running } from "./servers.ts";
@@ -24,9 +24,9 @@ interface DenoLike {
 }
 
 /**
- * Deno's own.
+ * Deno's own server.
  *
- * @param upgrade Our channels over it, instead of its own sockets.
+ * @param upgrade Uses our channels over it, instead of its own sockets.
  */
 export function denoServe(
   upgrade?: (request: Request) => Promise<UpgradeResult>,
@@ -72,7 +72,7 @@ interface BunLike {
   };
 }
 
-/** Bun's own. */
+/** Bun's own server. */
 export function bunServe(): Promise<Running> {
   const { Bun } = globalThis as unknown as { Bun: BunLike };
   const server = Bun.serve({

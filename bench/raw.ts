@@ -1,4 +1,4 @@
-/** Sockets without a protocol: what no implementation can be faster than. */
+/** Sockets without a protocol: an upper bound for the speed of every implementation. */
 
 import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
@@ -11,11 +11,11 @@ export function frameSize(size: number): number {
 }
 
 /**
- * Received chunks are sent back as they arrive, whole chunks, wherever a message ends: one read and one write
- * a turn of the event loop.
+ * Sends received chunks back as they arrive, without regard to messages: one read and one write
+ * per turn of the event loop.
  *
- * @param change What is done with the bytes that leave.
- * @returns It measures messages a second.
+ * @param change Changes the outgoing bytes.
+ * @returns A contender that measures messages per second.
  */
 export function rawEchoing(
   name: string,
@@ -36,7 +36,7 @@ export function rawEchoing(
         received += chunk.length;
         if (rate === 0) {
           const elapsed = performance.now() - start;
-          // A part of the first messages says nothing: the server had to wait for them.
+          // A part of the first messages doesn't count: the server had to wait for them.
           if (elapsed >= milliseconds && received >= missing) {
             rate = received / frame / elapsed * 1000;
           } else return void socket.write(change(chunk));
@@ -49,7 +49,7 @@ export function rawEchoing(
   return { name, measure };
 }
 
-/** One message at a time: it is back when so many bytes are. */
+/** One message at a time: its echo is complete after this many bytes. */
 export function rawClient(socket: Socket, size: number): Client {
   const bytes = new Uint8Array(frameSize(size));
   let missing = 0;
@@ -106,7 +106,7 @@ export function maskedCopy(chunk: Uint8Array): Uint8Array {
   return copy.subarray(0, chunk.length);
 }
 
-/** Unmasks in place, 32 bits at a time: what a server can't get around. */
+/** Unmasks in place, 32 bits at a time: the least work that a server can do. */
 export function mask(chunk: Uint8Array): Uint8Array {
   const first = Math.min(-chunk.byteOffset & 3, chunk.length);
   const words = chunk.length - first >> 2;
@@ -117,7 +117,7 @@ export function mask(chunk: Uint8Array): Uint8Array {
   return chunk;
 }
 
-/** A bare connection that has been upgraded. It reads nothing before it has a listener. */
+/** A bare connection after its upgrade. It reads nothing before it has a listener. */
 export function upgraded(port: number, extensions = "permessage-deflate"): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect({ port, host: "127.0.0.1", noDelay: true });

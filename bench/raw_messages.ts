@@ -1,6 +1,6 @@
 /**
- * The least protocol that hands over messages: four bytes that tell a message's length, then the
- * message. No handshake, no masking, no checks; but messages, one by one, and one write a turn.
+ * A minimal protocol with messages: four bytes with a message's length, then the
+ * message. It has no handshake, no masking and no checks. It delivers each message, and writes once per turn.
  */
 
 import type { Socket } from "node:net";
@@ -24,8 +24,8 @@ export class MessageSocket implements Client {
   #isPlanned = false;
 
   /**
-   * @param socket A connected one.
-   * @param echo Whether each message is sent back.
+   * @param socket A connected socket.
+   * @param echo Whether to echo each message.
    */
   constructor(socket: Socket, echo = false) {
     this.#socket = socket;

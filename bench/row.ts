@@ -1,17 +1,17 @@
-/** What is measured, as it stands in the JSON: everything else is derived from it. */
+/** The measured values, in the form of the JSON file. Everything else is derived from them. */
 
-/** What was measured of a contender. */
+/** The measurement of a contender. */
 export interface Result {
   readonly name: string;
-  /** One value a round, in the row's unit. The rounds of a row's contenders were interleaved. */
+  /** One value per round, in the row's unit. The rounds of a row's contenders were interleaved. */
   readonly values: readonly number[];
-  /** A curve, where the row is one: what the row's `x` says, and the value. */
+  /** The points of a curve, if the row is one: the row's `x`, and the value. */
   readonly points?: readonly (readonly [x: number, y: number])[];
   /** Why there are no values, or too few. */
   readonly failed?: string;
 }
 
-/** Contenders side by side. */
+/** The measurements of several contenders. */
 export interface Row {
   readonly id: string;
   readonly title: string;
@@ -20,43 +20,43 @@ export interface Row {
   /** The unit of the points' first number. */
   readonly x?: string;
   readonly better: "more" | "less";
-  /** What one must know to read it, such as which processes do what. */
+  /** An explanation for readers, such as the work of each process. */
   readonly note: string;
   readonly results: readonly Result[];
 }
 
-/** All rows that a runtime has. */
+/** All rows of a runtime. */
 export interface Run {
   /** `Node 26`: the runtime's name and major version. */
   readonly runtime: string;
-  /** The whole version. */
+  /** The full version. */
   readonly version: string;
   readonly date: string;
-  /** Which sections were run to their end. */
+  /** The sections that ran to their end. */
   readonly sections: readonly string[];
   readonly rows: readonly Row[];
 }
 
-/** A whole measurement: the file. */
+/** A complete measurement: the content of the file. */
 export interface Measurement {
   readonly machine: string;
-  /** Whether it was only a try: then its figures mean nothing. */
+  /** Whether it was only a smoke test: then its figures are not meaningful. */
   readonly quick: boolean;
   readonly runs: readonly Run[];
 }
 
-/** The median; 0 of nothing. */
+/** The median; 0 without a value. */
 export function median(values: readonly number[]): number {
   return quantile(values, 0.5);
 }
 
-/** The value below which a part of the values is, from 0 to 1: the nearest of them; 0 of nothing. */
+/** The quantile for a part from 0 to 1: the nearest of the values; 0 without a value. */
 export function quantile(values: readonly number[], part: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.round(part * (sorted.length - 1))] ?? 0;
 }
 
-/** The distance from the quartiles to the median, as a part of the median. */
+/** Half the distance between the quartiles, as a part of the median. */
 export function spread(values: readonly number[]): number {
   const middle = median(values);
   if (middle === 0) return 0;
@@ -64,8 +64,8 @@ export function spread(values: readonly number[]): number {
 }
 
 /**
- * The ratio of two contenders: the median of the rounds' ratios, because what slows a machine down for
- * a while slows both of a round. `null` where one of them has no values.
+ * The ratio of two contenders: the median of the rounds' ratios, because other work of the machine
+ * slows both contenders of a round. `null` if one of them has no values.
  */
 export function ratioOf(own: Result, other: Result): number | null {
   const rounds = Math.min(own.values.length, other.values.length);

@@ -1,11 +1,11 @@
-/** On what this runs. */
+/** The runtime of this process. */
 
 import { readFileSync } from "node:fs";
 import process from "node:process";
 
 const versions = process.versions as Record<string, string | undefined>;
 
-/** Which runtime this is. */
+/** The name of this runtime. */
 export const runtime: "Deno" | "Node" | "Bun" = versions["deno"] !== undefined
   ? "Deno"
   : versions["bun"] !== undefined
@@ -15,7 +15,7 @@ export const runtime: "Deno" | "Node" | "Bun" = versions["deno"] !== undefined
 /** Whether it has a `WebSocket` of its own. */
 export const hasGlobal: boolean = typeof globalThis.WebSocket === "function";
 
-/** How many files and sockets a process may have open. */
+/** The maximum number of open files and sockets of a process. */
 export function descriptors(): number {
   try {
     const limits = readFileSync("/proc/self/limits", "utf8");

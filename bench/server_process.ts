@@ -1,6 +1,6 @@
 /**
- * Each server runs in a process of its own, of the same runtime. Commands go there as lines of JSON,
- * answers come back as such.
+ * Each server runs in a process of its own, on the same runtime. Commands are lines of JSON,
+ * and so are answers.
  */
 
 import { delay } from "@std/async";
@@ -11,31 +11,31 @@ import type { LargeClient, Sample } from "./large_client.ts";
 import { runtime } from "./runtime.ts";
 import { type Running, type ServerName, servers } from "./servers.ts";
 
-/** What can be asked of a server's process. */
+/** The commands of a server's process. */
 export type Command =
-  /** How much memory is in use, behind a garbage collection. */
+  /** The used memory after a garbage collection. */
   | { readonly ask: "memory" }
-  /** Sends so many messages of so many bytes to all, so many a turn; answers when all are sent. */
+  /** Sends a number of messages of a size to all clients, some per turn. Answers when all are sent. */
   | {
     readonly ask: "broadcast";
     readonly count: number;
     readonly size: number;
     readonly perTurn: number;
   }
-  /** How much memory of the machine's the process has, as it is now. */
+  /** The current resident memory of the process. */
   | { readonly ask: "resident" }
-  /** How much time of the processor was used, in microseconds. */
+  /** The used processor time, in microseconds. */
   | { readonly ask: "processor time" }
   /** How many clients are connected. */
   | { readonly ask: "connections" }
-  /** How many bytes wait for the slowest client. */
+  /** The number of buffered bytes for the slowest client. */
   | { readonly ask: "waiting" };
 
 /** The memory of a process, in bytes. */
 export interface Memory {
-  /** What its objects and buffers take. */
+  /** The memory of its objects and buffers. */
   readonly used: number;
-  /** What it has of the machine's. */
+  /** Its resident memory. */
   readonly resident: number;
 }
 
@@ -56,7 +56,7 @@ export interface ServerProcess {
 const children = new Set<{ kill(): unknown }>();
 process.on("exit", () => children.forEach((child) => child.kill()));
 
-/** Starts this program once more, as a server. */
+/** Starts this program again, as a server. */
 export async function startServer(
   name: ServerName,
   identity?: { readonly cert: string; readonly key: string },
@@ -98,7 +98,7 @@ export async function startServer(
 }
 
 /**
- * Starts this program once more, as the client of one large message, and gives what it says.
+ * Starts this program again, as the client of one large message. Yields its reports.
  *
  * @throws {Error} When it fails.
  */
@@ -124,7 +124,7 @@ function flags(): string[] {
   return runtime === "Bun" ? [] : ["--expose-gc"];
 }
 
-/** Serves until the process that started it has left. */
+/** Serves until its parent process has ended. */
 export async function serve(name: string): Promise<void> {
   const start = servers[name as ServerName];
   const running = await start();
@@ -154,7 +154,7 @@ async function answer(running: Running, command: Command): Promise<void> {
   console.log("{}");
 }
 
-/** How much memory this process uses, behind a garbage collection. */
+/** The memory of this process after a garbage collection. */
 export async function memory(): Promise<Memory> {
   const { gc, Bun } = globalThis as { gc?: () => void; Bun?: { gc(sync: boolean): void } };
   for (let i = 0; i < 4; i++) {

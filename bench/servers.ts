@@ -16,19 +16,19 @@ import { bunServe, denoServe } from "./platforms.ts";
 import { mask } from "./raw.ts";
 import { MessageSocket } from "./raw_messages.ts";
 
-/** A server that runs. */
+/** A running server. */
 export interface Running {
   readonly port: number;
-  /** Sends so many messages to all, so many in each turn of the event loop. */
+  /** Sends a number of messages to all clients, some in each turn of the event loop. */
   broadcast(count: number, message: Uint8Array, perTurn: number): Promise<void>;
   /** How many clients are connected; 0 if the server does not count. */
   connections(): number;
-  /** How many bytes wait for the slowest client. */
+  /** The number of buffered bytes for the slowest client. */
   waiting(): number;
 }
 
 const LARGEST = 2 ** 30;
-/** So that who reads nothing stays to the end of a measurement. */
+/** A limit that keeps a client without a reader until the end of a measurement. */
 const MINUTES = 10 * 60 * 1000;
 
 /** The servers. */
@@ -56,24 +56,24 @@ export type ServerName =
 
 /** Starts each of them. */
 export const servers: Readonly<Record<ServerName, () => Promise<Running>>> = {
-  /** Sends back what it receives, chunk by chunk. */
+  /** Echoes each received chunk. */
   "raw": () => startRaw((socket) => socket.on("data", (chunk) => socket.write(chunk))),
-  /** The same, and each chunk is unmasked. */
+  /** The same, and it unmasks each chunk. */
   "raw, unmasked": () =>
     startRaw((socket) => socket.on("data", (chunk: Uint8Array) => socket.write(mask(chunk)))),
-  /** Messages, each of which goes out again. */
+  /** Echoes each message. */
   "raw, messages": () => startRaw((socket) => void new MessageSocket(socket, true)),
-  /** Sends back what it receives when there is room. */
+  /** Echoes with backpressure. */
   "raw, piped": () => startRaw((socket) => socket.pipe(socket)),
   "raw, TLS": () => startRawTls(),
-  /** An HTTP server that answers an upgrade and then knows no WebSocket: what a connection costs anyway. */
+  /** An HTTP server that answers an upgrade without WebSocket code: the base cost of a connection. */
   "bare": startBare,
-  /** The least that answers a frame with a frame. */
+  /** The minimal server that answers a frame with a frame. */
   "floor": startFloor,
   "ours": () => startOwn({}),
-  /** Sends back one message after the other, a large one while it arrives. */
+  /** Echoes one message after the other, a large one while it arrives. */
   "ours, streamed": startStreamed,
-  /** As it is without options: the others don't ping. */
+  /** Our server without options: the other servers don't ping. */
   "ours, pings": () => startOwn({ pingInterval: 30_000 }),
   "ours, compression": () => startOwn({ compression: { threshold: 0 } }),
   "ours, TLS": () => startOwn({ tls: identity() }),
@@ -87,7 +87,7 @@ export const servers: Readonly<Record<ServerName, () => Promise<Running>>> = {
   "Bun.serve": () => bunServe(),
 };
 
-/** The certificate that TLS servers show, as the process that started this one says. */
+/** The certificate of TLS servers, from the parent process. */
 function identity(): { cert: string; key: string } {
   return JSON.parse(process.env["BENCH_IDENTITY"] ?? "{}");
 }
@@ -141,7 +141,7 @@ async function startStreamed(): Promise<Running> {
   return { port, broadcast, waiting: () => 0, connections: () => server.channels.size };
 }
 
-/** So many a turn of the event loop: sockets are read and written in between. */
+/** Sends some messages per turn of the event loop: in between the runtime reads and writes sockets. */
 export async function inTurns(count: number, perTurn: number, send: () => void): Promise<void> {
   for (let i = 1; i <= count; i++) {
     send();
@@ -217,7 +217,7 @@ async function startFloor(): Promise<Running> {
   };
 }
 
-/** Unmasks the frames of a chunk where they are, and writes each back without its key, all at once. */
+/** Unmasks the frames of a chunk in place, and writes all of them back at once without their keys. */
 function frameEcho(socket: Duplex): (chunk: Uint8Array) => void {
   let rest = new Uint8Array(0);
   return (chunk) => {
@@ -249,7 +249,7 @@ function frameEcho(socket: Duplex): (chunk: Uint8Array) => void {
 
 const EMPTY = new Uint8Array(0);
 
-/** An HTTP server that answers each upgrade, and hands the connection on. */
+/** An HTTP server that answers each upgrade, and passes on the connection. */
 function upgradingServer(onSocket: (socket: Duplex) => void): HttpServer {
   const server = createHttpServer();
   server.on("upgrade", (request, socket) => {

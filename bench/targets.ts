@@ -1,29 +1,29 @@
-/** What is to be reached: ratios of contenders that were measured in the same rounds. */
+/** The targets: ratios of contenders that were measured in the same rounds. */
 
 import { number, sizeName } from "./numbers.ts";
 import { median, ratioOf, type Result, type Row, type Run } from "./row.ts";
 
-/** What one contender of a row is to reach. */
+/** A target for one contender of a row. */
 export interface Target {
   readonly row: string;
-  /** What it is about, for people. */
+  /** A description for readers. */
   readonly what: string;
   readonly name: string;
-  /** Beside which others: the best of those that are there. Left out: the value itself counts. */
+  /** The other contenders: the best measured one counts. Without them the value itself counts. */
   readonly of?: readonly string[];
-  /** How the cost of one grows from a tenth of the last point's `x` to that point. */
+  /** Whether the target is the growth of the cost of one, from a tenth of the last point's `x` to that point. */
   readonly linear?: boolean;
   readonly atLeast?: number;
   readonly atMost?: number;
-  /** On which runtimes; left out: on all. */
+  /** The runtimes. Default: all. */
   readonly on?: readonly string[];
 }
 
-/** A target, and what was measured. */
+/** A target with its measurement. */
 export interface Verdict {
   readonly target: Target;
   readonly reached: number;
-  /** The other that it was measured beside. */
+  /** The other contender that counts. */
   readonly of: string | null;
   readonly isMet: boolean;
 }
@@ -138,7 +138,7 @@ function deflate(atLeast: number, on: readonly string[]): Target {
   return { row: "deflate", what, name: OURS, of: ["ws ↔ ws"], atLeast, on };
 }
 
-/** What a message costs the server's processor, beside another server. */
+/** The server's processor time for a message, compared with another server. */
 function many(row: string, what: string, beside: string, atMost: number): Target {
   const name = "ours";
   return { row: `many-${row}`, what: `${what}: cost vs. ${beside}`, name, of: [beside], atMost };
@@ -149,12 +149,12 @@ function topics(row: string, where: string, limit: Pick<Target, "atLeast" | "atM
   return { row, what, name: "ours, publish", of: ["ours, broadcast"], ...limit };
 }
 
-/** Ten times as many cost ten times as much, and not much more. */
+/** A linear cost: ten times as many may cost only slightly more than ten times as much. */
 function linear(row: string, what: string, name: string): Target {
   return { row, what: `${what}, vs. a tenth`, name, linear: true, atMost: 1.5 };
 }
 
-/** What a run has reached; targets of rows that it hasn't got are left out. */
+/** The results of a run, without the targets of missing rows. */
 export function verdicts(run: Run): Verdict[] {
   const family = run.runtime.split(" ")[0] ?? "";
   return targets.flatMap((target) => {
@@ -164,7 +164,7 @@ export function verdicts(run: Run): Verdict[] {
   });
 }
 
-/** What was reached of a target; `null` when it wasn't measured. */
+/** The result of a target; `null` if it wasn't measured. */
 export function verdict(target: Target, row: Row): Verdict | null {
   const own = row.results.find(({ name }) => name === target.name);
   if (own === undefined || own.values.length === 0) return null;
@@ -186,14 +186,14 @@ function reachedBy(
     const ratio = ratioOf(own, other);
     return ratio === null ? [] : [{ reached: ratio, of: other.name }];
   });
-  // The best of the others is the one that leaves the least.
+  // The best of the others is the one with the worst ratio for this package.
   ratios.sort((a, b) => row.better === "more" ? a.reached - b.reached : b.reached - a.reached);
   return ratios[0] ?? { reached: null, of: null };
 }
 
 /**
- * What one costs at the last point, beside the last point that has at most a tenth as many. Where more is
- * better, the points tell how many there are a second.
+ * The cost of one at the last point, relative to the last point with at most a tenth as many. If more is
+ * better, the points are rates per second.
  */
 function growth({ points = [] }: Result, better: Row["better"]): number | null {
   const last = points.at(-1);
@@ -203,7 +203,7 @@ function growth({ points = [] }: Result, better: Row["better"]): number | null {
   return better === "more" ? tenth[1] / last[1] : (last[1] / last[0]) / (tenth[1] / tenth[0]);
 }
 
-/** A target's limit, as people write it. */
+/** The text of a target's limit. */
 export function limitOf({ atLeast, atMost }: Target): string {
   return atLeast === undefined ? `≤ ${number(atMost ?? 0)}` : `≥ ${number(atLeast)}`;
 }

@@ -1,11 +1,11 @@
-/** Many clients that stay connected, in one process. It prints when they made their attempts. */
+/** Many clients that stay connected, in one process. It prints the times of their attempts. */
 
 import process from "node:process";
 import { ReconnectingChannel, type ReconnectingOptions } from "../../src/reconnecting/mod.ts";
 
 const [url = "", count = "0", way = ""] = process.argv.slice(2);
 
-/** What many programs do: always the same delay, and the same for all clients. */
+/** A fixed delay, the same for all clients, as in many programs. */
 const FIXED: ReconnectingOptions = { retry: () => 1000 };
 
 const attempts: number[] = [];
@@ -18,7 +18,7 @@ for (let i = 0; i < Number(count); i++) {
       if (isCounting && name === "connecting") attempts.push(Date.now());
     },
   }));
-  // So that the first connections aren't an avalanche themselves.
+  // The first connections must not be an avalanche themselves.
   if (i % 20 === 19) await new Promise((resolve) => setTimeout(resolve, 20));
 }
 process.stdin.on("data", async (command: Uint8Array) => {

@@ -1,6 +1,6 @@
 /**
- * An avalanche: a server with many clients is replaced by another one, and all clients come back. How long does
- * it take until all are there, and how many attempts per second are made at the peak?
+ * An avalanche: another server replaces a server with many clients, and all clients reconnect. How long does
+ * it take until all are connected, and what is the maximum rate of attempts?
  *
  * ```sh
  * deno task avalanche          # 5,000 clients
@@ -10,17 +10,17 @@
 
 const ROOT = new URL("../../", import.meta.url);
 
-/** How long there is no server, in milliseconds. */
+/** The time without a server, in milliseconds. */
 const DOWN = 2000;
 
-/** How many clients one process has. */
+/** The number of clients of one process. */
 const PER_PROCESS = 1250;
 
-/** In which stretch of time the peak is looked for, in milliseconds, and in which steps. */
+/** The length of the window in which attempts are counted, and the step between windows, in milliseconds. */
 const STRETCH = 100;
 const STEP = 10;
 
-/** How the server closes its connections, and how the clients come back. */
+/** How the server closes its connections, and how the clients reconnect. */
 const WAYS: readonly (readonly [name: string, code: number, way: string])[] = [
   ["always after 1 s", 1001, "fixed"],
   ["ReconnectingChannel, closed with 1001", 1001, "default"],
@@ -71,14 +71,14 @@ async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<stri
 }
 
 interface Result {
-  /** From the end of the old server to the last client that is back, in milliseconds. */
+  /** The time from the end of the old server until the last client has reconnected, in milliseconds. */
   readonly back: number;
-  /** The rate of attempts at the peak, per second. */
+  /** The maximum rate of attempts, per second. */
   readonly peak: number;
   readonly attempts: number;
 }
 
-/** The most attempts in any stretch, as a rate per second. */
+/** The maximum number of attempts in any window, as a rate per second. */
 function peakOf(attempts: readonly number[]): number {
   const buckets = new Map<number, number>();
   for (const at of attempts) {
@@ -103,7 +103,7 @@ async function avalanche(clients: number, code: number, way: string): Promise<Re
     processes.push(new Child("clients.ts", url, String(Math.min(left, PER_PROCESS)), way));
   }
   await old.read();
-  // A connection must have lasted for its next delay to be a first one.
+  // After a connection that has lasted, the next delay is a first one.
   await new Promise((resolve) => setTimeout(resolve, 6000));
   for (const it of processes) await it.write("count");
   for (const it of processes) await it.read();

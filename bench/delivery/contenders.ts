@@ -1,4 +1,4 @@
-/** Who delivers: this package, with resumption and without it, and other packages. */
+/** The contenders: this package, with resumption and without it, and other packages. */
 
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
@@ -31,7 +31,7 @@ async function ours(resumes: boolean): Promise<Contender> {
   };
 }
 
-/** What is used of partysocket. */
+/** The part of partysocket that the benchmark uses. */
 interface PartySocket {
   addEventListener(type: "message", listener: (event: { data: unknown }) => void): void;
   close(): void;
@@ -54,14 +54,14 @@ async function partysocket(): Promise<Contender> {
   };
 }
 
-/** What is used of socket.io's server. */
+/** The part of socket.io's server that the benchmark uses. */
 interface SocketIoServer {
   readonly engine: { readonly clientsCount: number };
   emit(event: string, text: string): void;
   close(): Promise<void>;
 }
 
-/** What is used of its client. */
+/** The part of its client that the benchmark uses. */
 interface SocketIoClient {
   on(event: string, listener: (text: string) => void): void;
   disconnect(): void;
@@ -100,7 +100,7 @@ async function socketIo(recovers: boolean): Promise<Contender> {
   };
 }
 
-/** By the names of the table. */
+/** The contenders by their names in the table. */
 export const CONTENDERS: Readonly<Record<string, () => Promise<Contender>>> = {
   "this package, with resumption": () => ours(true),
   "this package, without it": () => ours(false),

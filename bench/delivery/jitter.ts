@@ -1,22 +1,22 @@
 /**
- * How much arrives when connections don't hold: a server publishes numbers to many clients, and a proxy between
+ * How many messages arrive over unstable connections: a server publishes numbers to many clients, and a proxy between
  * them resets each connection from time to time, and keeps its client offline for a while.
  */
 
 import { createServer, type Server, Socket } from "node:net";
 
-/** What happens. Times are in milliseconds. */
+/** The plan of a run. Times are in milliseconds. */
 export interface JitterPlan {
   readonly clients: number;
-  /** How many messages are published, to all clients. */
+  /** The number of messages that the server publishes to all clients. */
   readonly messages: number;
   /** The time between two messages. */
   readonly interval: number;
-  /** How long a connection holds: the shortest and the longest time. */
+  /** The minimum and maximum lifetime of a connection. */
   readonly uptime: readonly [min: number, max: number];
   /** How long a client can't connect after a reset. */
   readonly offline: number;
-  /** How long to wait, at the end, for what is late. */
+  /** How long to wait for late messages at the end. */
   readonly patience: number;
   readonly seed: number;
 }
@@ -29,32 +29,32 @@ export interface Contender {
   readonly connected: () => number;
   /** Sends a text to all clients. */
   readonly publish: (text: string) => void;
-  /** Connects a client, which stays connected as well as it can. Returns what ends it. */
+  /** Connects a client, which reconnects when it can. Returns the function that ends it. */
   readonly connect: (url: string, onMessage: (text: string) => void) => () => void;
   readonly close: () => Promise<void>;
 }
 
-/** What was counted. */
+/** The counts of a run. */
 export interface Delivery {
-  /** How many messages should have arrived, at all clients together. */
+  /** The number of messages that all clients together should have received. */
   readonly expected: number;
-  /** How many did, each counted once for each client. */
+  /** The number of received messages, each counted once for each client. */
   readonly delivered: number;
-  /** How many arrived again. */
+  /** The number of duplicates. */
   readonly doubled: number;
-  /** How many arrived behind a later one. */
+  /** The number of messages that arrived after a later one. */
   readonly disordered: number;
-  /** How many connections were reset. */
+  /** The number of reset connections. */
   readonly resets: number;
 }
 
-/** Which client a connection is of: it says so in its request's target. */
+/** The client of a connection, which the target of its request names. */
 const CLIENT = /[?&]client=(\d+)/;
 
 /** Resets connections. */
 class JitterProxy {
   resets = 0;
-  /** Whether connections hold. */
+  /** Whether connections are stable. */
   isCalm = true;
   port = 0;
   readonly #plan: JitterPlan;
@@ -78,7 +78,7 @@ class JitterProxy {
     this.port = (this.#server.address() as { port: number }).port;
   }
 
-  /** From now on no connection holds. */
+  /** Begins to reset connections. */
   begin(): void {
     this.isCalm = false;
     for (const { client, ends } of this.#links) this.#limit(client, ends);
@@ -129,7 +129,7 @@ class JitterProxy {
   }
 }
 
-/** as a lost network does: with an RST, where the runtime can. */
+/** Ends a connection as a lost network does: with an RST if the runtime can send one. */
 function reset(socket: Socket): void {
   try {
     socket.resetAndDestroy();
@@ -138,7 +138,7 @@ function reset(socket: Socket): void {
   }
 }
 
-/** Numbers that look random and are the same for the same seed. */
+/** Pseudorandom numbers, the same for the same seed. */
 function seeded(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -147,7 +147,7 @@ function seeded(seed: number): () => number {
   };
 }
 
-/** What one client has received. */
+/** The messages that one client has received. */
 class Received {
   readonly #times: Uint16Array;
   #last = -1;
@@ -175,7 +175,7 @@ class Received {
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** How long all clients may take to connect at first, in milliseconds. */
+/** The maximum time until all clients are connected at the beginning, in milliseconds. */
 const CONNECT_PATIENCE = 120_000;
 
 /** Runs a plan with a contender, and counts. */

@@ -1,4 +1,4 @@
-/** A measurement as tables of Markdown, and how they get between a document's markers. */
+/** Formats a measurement as Markdown tables, and inserts them between a document's markers. */
 
 import { number } from "../numbers.ts";
 import { type Measurement, median, type Row, type Run, spread } from "../row.ts";
@@ -9,7 +9,7 @@ function table(head: readonly string[], lines: readonly (readonly string[])[]): 
   return [head, rule, ...lines].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 }
 
-/** Every target, and what each runtime has reached. */
+/** Every target with the result of each runtime. */
 export function targetTable({ runs }: Measurement): string {
   const reached = runs.map((run) => verdicts(run));
   const lines = targets.flatMap((target) => {
@@ -26,7 +26,7 @@ function cell(verdict: Verdict | undefined): string {
   return verdict.isMet ? value : `**${value}**`;
 }
 
-/** All that was measured: a table for each row, a column for each runtime. */
+/** The whole measurement: a table for each row, a column for each runtime. */
 export function rowTables({ runs }: Measurement): string {
   const rows = new Map<string, Row>();
   for (const row of runs.flatMap((run) => run.rows)) rows.set(row.id, rows.get(row.id) ?? row);
@@ -62,7 +62,7 @@ function valueOf({ results }: Row, wanted: string): string {
   return number(median(result.values)) + (result.values.length > 1 ? ` ± ${percent} %` : "");
 }
 
-/** Where the figures are from. */
+/** The origin of the figures. */
 export function origin({ machine, runs, quick }: Measurement): string {
   const versions = runs.map(({ version }) => version).join(", ");
   const day = runs[0]?.date.slice(0, 10) ?? "";
@@ -70,7 +70,7 @@ export function origin({ machine, runs, quick }: Measurement): string {
   return `Measured on ${day}: ${versions}; ${machine}.${warning}`;
 }
 
-/** The rows that a first reader looks for. */
+/** The most important rows for a new reader. */
 const SUMMARY: readonly (readonly [row: string, contenders: readonly string[]])[] = [
   ["echo-64", ["ours ↔ ours", "global WebSocket ↔ ours", "ws ↔ ws", "raw TCP, a turn"]],
   ["echo-16384", ["ours ↔ ours", "global WebSocket ↔ ours", "ws ↔ ws", "raw TCP, a turn"]],
@@ -98,7 +98,7 @@ export function summary({ runs }: Measurement): string {
 }
 
 /**
- * Puts text between a document's markers `<!-- bench: NAME -->` and `<!-- /bench -->`.
+ * Inserts text between a document's markers `<!-- bench: NAME -->` and `<!-- /bench -->`.
  *
  * @throws {Error} When the document has no such markers.
  */

@@ -1,9 +1,9 @@
-/** The pictures that a measurement gives. */
+/** Draws the pictures of a measurement. */
 
 import type { Measurement, Row, Run } from "../row.ts";
 import { type Axis, bytes, draw, type Panel, type Picture, type Series, short } from "./svg.ts";
 
-/** Pictures by file name; those for which nothing was measured are left out. */
+/** Pictures by file name, without those that have no measurement. */
 export function plots(measurement: Measurement): Map<string, string> {
   const { runs, machine, quick } = measurement;
   const subtitle = quick ? "A quick try: the figures mean nothing" : machine;
@@ -34,7 +34,7 @@ function panelsOf(
   });
 }
 
-/** Which contenders are drawn, and how they are called: more would hide each other. */
+/** The contenders to draw, with their labels: more would hide each other. */
 const NAMES: Readonly<Record<string, string>> = {
   "ours ↔ ours": "ours",
   "global WebSocket ↔ ours": "global WebSocket (our server)",
@@ -85,7 +85,7 @@ function latency(runs: readonly Run[]): Omit<Picture, "subtitle"> {
   return { title: "Round trip of 64 B, one at a time: distribution", panels, columns: 2 };
 }
 
-/** Spreads the slowest: 90, 99 and 99.9 per cent are equally far from each other. */
+/** A scale for quantiles: the distances between 90, 99 and 99.9 per cent are equal. */
 function nines(percent: number): number {
   return -Math.log10(1 - percent / 100);
 }
@@ -120,7 +120,7 @@ function large(runs: readonly Run[]): Omit<Picture, "subtitle"> {
   return { title: "Memory during the echo of one message of 4 GiB", panels, columns: 2 };
 }
 
-/** What grows, for the first of the runs that is on the newest Node, or the first at all. */
+/** The growth curves of the first run on the newest Node, or of the first run if there is none. */
 function growth(runs: readonly Run[]): Omit<Picture, "subtitle"> {
   const nodes = runs.filter(({ runtime }) => runtime.startsWith("Node"));
   nodes.sort((a, b) => b.runtime.localeCompare(a.runtime, "en", { numeric: true }));

@@ -12,7 +12,7 @@ export interface Axis {
   readonly scale: "log" | "linear";
   /** The text of a tick. */
   readonly text?: (value: number) => string;
-  /** The ticks, where the usual ones won't do. */
+  /** The ticks, if the default ticks don't fit. */
   readonly ticks?: readonly number[];
 }
 
@@ -24,12 +24,12 @@ export interface Panel {
   readonly series: readonly Series[];
 }
 
-/** What a picture shows. */
+/** The content of a picture. */
 export interface Picture {
   readonly title: string;
   readonly subtitle: string;
   readonly panels: readonly Panel[];
-  /** How many panels stand beside each other. */
+  /** The number of panels in a row. */
   readonly columns: number;
 }
 
@@ -37,11 +37,11 @@ const WIDTH = 300;
 const HEIGHT = 210;
 const MARGIN = { left: 62, right: 18, top: 34, bottom: 46 } as const;
 const HEAD = 58;
-/** So that a title has room. */
+/** The space for a title. */
 const LEAST_WIDTH = 560;
 const LEGEND_LINE = 20;
 
-/** Colours that differ in lightness, too, so that readers can distinguish them without hue. */
+/** Colours that also differ in lightness, so that readers can distinguish them without hue. */
 const COLOURS: readonly (readonly [name: RegExp, colour: string, dash: string])[] = [
   [/^ours/, "#c1272d", ""],
   [/^global/, "#e69f00", ""],
@@ -53,11 +53,11 @@ const COLOURS: readonly (readonly [name: RegExp, colour: string, dash: string])[
 
 function styleOf(name: string): { colour: string; dash: string } {
   const [, colour, dash] = COLOURS.find(([pattern]) => pattern.test(name)) ?? ["", "#000000", ""];
-  // What is left of the dashes of its own tells apart two of one colour.
+  // Different dashes distinguish two curves of one colour.
   return { colour, dash: /resident|mask|, server/.test(name) ? "2 3" : dash };
 }
 
-/** Draws it. */
+/** Draws a picture. */
 export function draw({ title, subtitle, panels, columns }: Picture): string {
   const names = [...new Set(panels.flatMap(({ series }) => series.map(({ name }) => name)))];
   const across = Math.min(columns, panels.length);
@@ -143,17 +143,17 @@ function panelOf({ title, x, y, series }: Panel): string {
   ].join("\n");
 }
 
-/** Where values are on an axis. */
+/** Maps values to positions on an axis. */
 export interface Scale {
   readonly ticks: readonly number[];
-  /** How far from the axis's beginning. */
+  /** The distance from the axis's beginning, in pixels. */
   place(value: number): number;
 }
 
 /**
- * A scale that has all values on it.
+ * A scale that includes all values.
  *
- * @param length Of the axis, in pixels.
+ * @param length The length of the axis, in pixels.
  */
 export function scaleOf({ scale, ticks }: Axis, values: readonly number[], length: number): Scale {
   if (scale === "linear") {
@@ -178,7 +178,7 @@ export function scaleOf({ scale, ticks }: Axis, values: readonly number[], lengt
   };
 }
 
-/** The next of 1, 2, 5, 10, … */
+/** The next larger number of 1, 2, 5, 10, … */
 function niceStep(least: number): number {
   const power = 10 ** Math.floor(Math.log10(least));
   const factor = [1, 2, 5, 10].find((it) => it * power >= least * (1 - 1e-9)) ?? 10;

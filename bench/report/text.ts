@@ -33,7 +33,7 @@ export function verdictText({ target, reached, of, isMet }: Verdict): string {
 /**
  * All rows of a run, each with its targets.
  *
- * @param judged Whether the figures mean anything; else the targets are left out.
+ * @param judged Whether the figures are meaningful; otherwise the targets are left out.
  */
 export function runText(run: Run, judged = true): string {
   const all = judged ? verdicts(run) : [];

@@ -1,4 +1,4 @@
-/** Messages that are compressed both ways. */
+/** Messages that are compressed in both directions. */
 
 import { type AddressInfo, connect, createServer } from "node:net";
 import { type Client, type ClientName, connectClient } from "../clients.ts";
@@ -13,14 +13,14 @@ const PAIRS: readonly (readonly [ClientName, ServerName])[] = [
   ["ws", "ws, compression"],
 ];
 
-/** How many different messages there are: with one alone, a compressor would only have to say so. */
+/** The number of different messages: a compressor could encode a single one as a reference to the last. */
 const DOCUMENTS = 64;
 
-/** JSON as programs send it, 1 KiB each: alike in form, not in content. */
+/** JSON of 1 KiB each, as programs send it: similar in form, different in content. */
 function documents(): string[] {
   let id = 1;
   const next = (below: number): number => {
-    // A small generator of a fixed seed, so that every run has the same texts.
+    // A small generator with a fixed seed, so that every run has the same texts.
     id = id * 48_271 % 0x7fff_ffff;
     return id % below;
   };
@@ -33,7 +33,7 @@ function documents(): string[] {
   });
 }
 
-/** A client that sends one after the other, whatever it is asked to send. */
+/** A client that sends these messages in turn, instead of the given ones. */
 function sendingInTurn(client: Client, messages: readonly string[]): Client {
   const { send } = client;
   let at = 0;
@@ -41,7 +41,7 @@ function sendingInTurn(client: Client, messages: readonly string[]): Client {
   return client;
 }
 
-/** Echo, and what the messages have become. */
+/** Echo, and the compressed size of the messages. */
 export async function* rows(effort: Effort): AsyncGenerator<Row> {
   const servers = new Servers();
   const messages = documents();
@@ -71,7 +71,7 @@ export async function* rows(effort: Effort): AsyncGenerator<Row> {
   await servers.stop();
 }
 
-/** How many bytes a message and its echo take, as a relay between the two sees it. */
+/** The bytes of a message and its echo, which a relay between both ends counts. */
 async function bytesEach(
   name: ClientName,
   port: number,

@@ -1,4 +1,4 @@
-/** What a subscriber of diagnostics costs, and that a connection without one costs no more. */
+/** The cost of a subscriber of diagnostics; a connection without one has no extra cost. */
 
 import type { ClientName } from "../clients.ts";
 import { type Effort, measureAll, repeated } from "../measure.ts";
@@ -21,7 +21,7 @@ const NAMES = ["without a subscriber", "with a subscriber"];
 /** Messages of two sizes, and connecting. */
 export async function* rows(effort: Effort): AsyncGenerator<Row> {
   const servers = new Servers();
-  // A ratio near 1 needs more rounds to be seen.
+  // A ratio near 1 needs more rounds to be visible.
   const more = { ...effort, rounds: effort.quick ? effort.rounds : effort.rounds * 2 };
   const pairs = CLIENTS.map((client): Pair => [client, "ours"]);
   for (const [size, window] of [[64, 256], [16_384, 32]] as const) {

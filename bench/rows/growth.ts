@@ -1,4 +1,4 @@
-/** How cost grows: with connections, with the size of messages, with their number, with fragments. */
+/** How cost grows with connections, the size of messages, their number, and fragments. */
 
 import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
@@ -37,7 +37,7 @@ class Curves {
     this.#points.set(name, [...this.#points.get(name) ?? [], [x, rounded(y)]]);
   }
 
-  /** Tells why a curve ends early. */
+  /** Explains why a curve ends early. */
   fail(name: string, why: string): void {
     if (!this.#failed.has(name)) this.#failed.set(name, why);
     this.#points.set(name, this.#points.get(name) ?? []);
@@ -47,7 +47,7 @@ class Curves {
     return this.#failed.has(name);
   }
 
-  /** The values are the last points: that is where a cost that grows too fast is seen. */
+  /** The values are the last points, which show a cost that grows too fast. */
   results(): Result[] {
     return [...this.#points].map(([name, points]): Result => {
       const failed = this.#failed.get(name);
@@ -63,14 +63,14 @@ const SIZE_PAIRS: readonly Pair[] = [
   ["ws", "ws"],
 ];
 
-/** Bytes there and back a second, for sizes from 16 B to 64 MiB. */
+/** Echoed bytes per second, for sizes from 16 B to 64 MiB. */
 async function sizes({ quick, milliseconds }: Effort): Promise<Row> {
   const servers = new Servers();
   const curves = new Curves();
   for (let size = 16; size <= 64 << 20; size *= 4) {
     if (quick && size > 1 << 20) break;
     const window = Math.max(1, Math.min(256, (4 << 20) / size));
-    // Of large ones only a few come in that time.
+    // Only a few large messages arrive in that time.
     const longer = size > 1 << 20 ? 2 * milliseconds : milliseconds;
     const effort = { rounds: quick ? 1 : 5, milliseconds: longer, quick };
     const pairs = SIZE_PAIRS.filter((pair) => !curves.hasFailed(pairName(pair)));
@@ -91,7 +91,7 @@ async function sizes({ quick, milliseconds }: Effort): Promise<Row> {
   return rowOf(head, curves.results());
 }
 
-/** The time for so many messages on one connection. */
+/** The time for a number of messages on one connection. */
 async function counts({ quick }: Effort): Promise<Row> {
   const servers = new Servers();
   const curves = new Curves();
@@ -100,7 +100,7 @@ async function counts({ quick }: Effort): Promise<Row> {
     const server = await servers.get(pair[1]);
     const client = await connectClient(pair[0], server.url);
     await exchange(client, load, quick ? 1000 : 20_000);
-    // The peer is slower by so much that the last step would take half a minute.
+    // The peer is so slow that the last step would take half a minute.
     const most = quick ? 3000 : pair[0] === "ws" ? 300_000 : 1_000_000;
     for (const number of [1000, 3000, 10_000, 30_000, 100_000, 300_000, 1_000_000]) {
       if (number > most) continue;
@@ -121,7 +121,7 @@ async function counts({ quick }: Effort): Promise<Row> {
   return rowOf(head, curves.results());
 }
 
-/** An unmasked message of so many fragments of 64 bytes. */
+/** An unmasked message with this many fragments of 64 bytes. */
 function fragmented(number: number): Uint8Array {
   const wire = new Uint8Array(66 * number);
   for (let i = 0; i < number; i++) {
@@ -131,7 +131,7 @@ function fragmented(number: number): Uint8Array {
   return wire;
 }
 
-/** The time to take a message of so many fragments, in memory. */
+/** The time to receive a message with a number of fragments, in memory. */
 async function fragments({ quick }: Effort): Promise<Row> {
   const curves = new Curves();
   const own = protocol("client");
@@ -148,7 +148,7 @@ async function fragments({ quick }: Effort): Promise<Row> {
       const times: number[] = [];
       const repeats = quick ? 3 : Math.max(7, Math.min(200, 100_000 / number));
       for (let i = 0; i < repeats; i++) times.push(await timeToTake(wire, take));
-      // The quickest tenth: what is below a microsecond is mostly disturbed.
+      // The fastest tenth: other work disturbs most values below a microsecond.
       times.sort((a, b) => a - b);
       curves.add(name, number, times[Math.floor(times.length / 10)] ?? 0);
     }
@@ -167,7 +167,7 @@ async function fragments({ quick }: Effort): Promise<Row> {
 async function timeToTake(wire: Uint8Array, take: (chunk: Uint8Array) => void): Promise<number> {
   const chunks: Uint8Array[] = [];
   for (let at = 0; at < wire.length; at += 0x10000) {
-    // A Buffer is what peers take.
+    // Peers need a Buffer.
     chunks.push(Buffer.from(wire.slice(at, at + 0x10000).buffer));
   }
   const before = arrived();
@@ -195,7 +195,7 @@ async function* connections({ quick }: Effort): AsyncGenerator<Row> {
   const memory = new Curves();
   for (const name of KINDS) {
     const server = await startServer(name);
-    // The first ones make what is made once.
+    // The first connections create the objects that exist once.
     const sockets: Socket[] = [await echoed(server.port), await echoed(server.port)];
     const { resident, used } = await server.memory();
     let elapsed = 0;

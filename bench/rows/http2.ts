@@ -1,4 +1,4 @@
-/** Many channels of one session of HTTP/2, beside as many connections of HTTP/1.1, both with TLS: memory, time to connect, rates. */
+/** Many channels of one HTTP/2 session, and as many HTTP/1.1 connections, both with TLS: memory, connecting, rates. */
 
 import { Http2, Http2Pool } from "../../src/http2/mod.ts";
 import { NetWebSocketChannel, type WebSocketChannel } from "../../src/net/mod.ts";
@@ -9,7 +9,7 @@ import { type Result, rounded, type Row } from "../row.ts";
 import { memory, type ServerProcess, startServer } from "../server_process.ts";
 import { rowOf } from "./section.ts";
 
-/** Clients that are connected, and how they end. */
+/** Connected clients, and the function that ends them. */
 interface Crowd {
   readonly channels: readonly WebSocketChannel[];
   leave(): Promise<unknown>;
@@ -91,7 +91,7 @@ async function connecting(server: ServerProcess, count: number, effort: Effort):
   }, await measureAll(contenders, effort));
 }
 
-/** Each way has a server of its own, because memory that earlier clients left is used again. */
+/** Each transport has a server of its own, because a server reuses the memory of earlier clients. */
 async function memories(count: number): Promise<Row[]> {
   const ends: Record<"client" | "server", Result[]> = { client: [], server: [] };
   for (const [name, connect] of Object.entries(WAYS)) {

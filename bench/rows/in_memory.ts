@@ -1,4 +1,4 @@
-/** Protocols without a socket, and where their messages end up. */
+/** Protocols without a socket, and the receiver of their messages. */
 
 import type { Side } from "../../src/protocol/frame.ts";
 import { Protocol } from "../../src/protocol/protocol.ts";
@@ -13,12 +13,12 @@ export function count(message: { readonly length: number }): void {
 }
 
 /**
- * How many have arrived, ever.
+ * The total number of received messages.
  *
- * @param before How many there were; given together with `expected`.
- * @param expected How many should have arrived since.
- * @returns With `expected`: that number.
- * @throws {Error} When others came: a contender that loses messages would be fast.
+ * @param before The earlier total; only together with `expected`.
+ * @param expected The number of messages that should have arrived since then.
+ * @returns The total, or `expected` if it is set.
+ * @throws {Error} When another number arrived: a contender that loses messages would seem fast.
  */
 export function arrived(before?: number, expected?: number): number {
   if (before === undefined || expected === undefined) return received;
@@ -26,19 +26,19 @@ export function arrived(before?: number, expected?: number): number {
   throw new Error(`${received - before} messages arrived instead of ${expected}`);
 }
 
-/** Lets the event loop turn until something is so; most of the time it is at once. */
+/** Waits for turns of the event loop until a condition holds, which is mostly true at once. */
 export async function turns(isSo: () => boolean): Promise<void> {
   for (let i = 0; i < 100_000 && !isSo(); i++) {
     await (i < 10 ? Promise.resolve() : new Promise((resolve) => setImmediate(resolve)));
   }
 }
 
-/** A payload of so many bytes. */
+/** A payload of this many bytes. */
 export function payloadOf(size: number): Uint8Array {
   return Uint8Array.from({ length: size }, (_, i) => i * 31 + 7);
 }
 
-/** One side's protocol, whose messages are counted. */
+/** The protocol of one side. It counts its messages. */
 export function protocol(side: Side): Protocol {
   const nothing = (): void => {};
   const events: ProtocolEvents = {

@@ -1,4 +1,4 @@
-/** One message of 4 GiB, echoed while it arrives: the memory of each end over time, beside bare sockets. */
+/** One message of 4 GiB, echoed while it arrives: the memory of each end over time, compared with bare sockets. */
 
 import type { LargeClient, Sample } from "../large_client.ts";
 import type { Effort } from "../measure.ts";

@@ -1,6 +1,6 @@
 /**
- * Many connections that are all busy: what a message costs the server, in time of its processor. That is
- * steadier than a rate, and it doesn't depend on how fast the load is made.
+ * Many busy connections: the server's processor time for a message. That is
+ * more stable than a rate, and does not depend on the speed of the load.
  */
 
 import { delay, pooledMap } from "@std/async";
@@ -23,10 +23,10 @@ const SERVERS: readonly ServerName[] = [
   ...(runtime === "Bun" ? ["Bun.serve"] as const : []),
 ];
 
-/** How many connections, messages in flight on each, and bytes in a message. */
+/** The number of connections, of messages in flight on each, and of bytes in a message. */
 type Load = readonly [connections: number, window: number, size: number];
 
-/** What is measured: the connections of a row stay for the next, so they only become more. */
+/** The rows to measure. The next row reuses the connections of a row, so their number only increases. */
 const LOADS: readonly Load[] = [100, 512, 1000, 3000, 10_000].flatMap((connections): Load[] => [
   [connections, 1, 5],
   [connections, 16, 5],
@@ -39,7 +39,7 @@ const QUICK_LOADS: readonly Load[] = [[10, 1, 5], [10, 16, 64]];
 const AUDIENCES = [100, 1000, 10_000];
 const BROADCAST_SIZE = 64;
 
-/** The rows that HttpArena has under a name of its own. */
+/** The rows that have a name in HttpArena. */
 const HTTP_ARENA: Readonly<Record<string, string>> = {
   "512-1-5": " (HttpArena's echo-ws)",
   "512-16-5": " (HttpArena's echo-ws-pipeline)",
@@ -47,7 +47,7 @@ const HTTP_ARENA: Readonly<Record<string, string>> = {
 
 /** Echo on many connections, then broadcasts to many. */
 export async function* rows(effort: Effort): AsyncGenerator<Row> {
-  // Each contender has as many connections as fit beside those of the others.
+  // Each contender has as many connections as the limit of open files allows for all.
   const most = Math.floor((descriptors() - 500) / SERVERS.length);
   const crowds: Crowd[] = [];
   for (const name of SERVERS) crowds.push(new Crowd(name, await startServer(name)));
@@ -99,7 +99,7 @@ async function echoRow(
   }, await measureAll(contenders, effort));
 }
 
-/** The cost over the number of connections: of each number the row with the largest messages. */
+/** The cost by the number of connections: for each number, the row with the largest messages. */
 function curves(echoes: readonly Row[]): Row {
   const points = new Map<string, Map<number, number>>();
   for (const { results, x } of echoes) {
@@ -136,7 +136,7 @@ async function broadcastRow(
 ): Promise<Row> {
   const contenders: Contender[] = [];
   for (const crowd of crowds) {
-    // A broadcast reaches all connections, so there must be exactly as many.
+    // A broadcast reaches all connections, so their number must be exact.
     await crowd.shrink(audience);
     await crowd.grow(audience);
     contenders.push({
@@ -172,7 +172,7 @@ class Crowd {
     for await (const socket of opened) this.sockets.push(socket);
   }
 
-  /** Closes the connections beyond so many, and waits until the server has forgotten them. */
+  /** Closes the connections above this number, and waits until the server has released them. */
   async shrink(connections: number): Promise<void> {
     for (const socket of this.sockets.splice(connections)) socket.destroy();
     while (await this.server.connections() > connections) {
@@ -185,14 +185,14 @@ class Crowd {
     this.server.stop();
   }
 
-  /** What each of the messages costs the server that `work` counts, in microseconds. */
+  /** The server's processor time for each message that `work` counts, in microseconds. */
   async cost(work: () => Promise<number>): Promise<number> {
     const before = await this.server.processorTime();
     const messages = await work();
     return (await this.server.processorTime() - before) / messages;
   }
 
-  /** Has the server broadcast for so long; gives how many messages were received. */
+  /** Lets the server broadcast for this time. Returns the number of received messages. */
   async hear(milliseconds: number): Promise<number> {
     const length = headerSize(BROADCAST_SIZE) + BROADCAST_SIZE;
     const rounds = 20;
@@ -219,12 +219,12 @@ class Crowd {
   }
 }
 
-/** How long the header of a server's frame is. RFC 6455 §5.2. */
+/** The length of the header of a server's frame. RFC 6455 §5.2. */
 function headerSize(size: number): number {
   return size < 126 ? 2 : size < 0x1_0000 ? 4 : 10;
 }
 
-/** A client's frame; a text where it is short, as HttpArena has it. */
+/** A client's frame; a short one is a text, as in HttpArena. */
 function maskedFrame(size: number): Uint8Array {
   const header = headerSize(size);
   const frame = new Uint8Array(header + 4 + size);
@@ -237,13 +237,13 @@ function maskedFrame(size: number): Uint8Array {
   return frame;
 }
 
-/** So many messages in flight on each of some connections. */
+/** Keeps a number of messages in flight on each connection. */
 class Echo {
   readonly #sockets: readonly Socket[];
   readonly #window: number;
   readonly #answer: number;
   readonly #frame: number;
-  /** As many frames as a connection ever sends at once. */
+  /** The maximum number of frames that a connection sends at once. */
   readonly #frames: Uint8Array;
 
   constructor(sockets: readonly Socket[], window: number, size: number) {
@@ -256,7 +256,7 @@ class Echo {
     for (let i = 0; i < window; i++) this.#frames.set(frame, i * frame.length);
   }
 
-  /** Echoes for so long, until all is answered; gives how many messages that were. */
+  /** Echoes for this time, and waits for all answers. Returns the number of messages. */
   run(milliseconds: number): Promise<number> {
     return new Promise((resolve, reject) => {
       const answer = this.#answer;

@@ -1,4 +1,4 @@
-/** Clients over a socket, each beside the others: throughput, latency, connecting. */
+/** Compares clients over a socket: throughput, latency, connecting. */
 
 import { apart } from "../affinity.ts";
 import { type ClientName, connectClient } from "../clients.ts";
@@ -34,10 +34,10 @@ const PAIRS: readonly Pair[] = [
   ["ws, no bufferutil", "ws, no bufferutil"],
 ];
 
-/** Our client in other ways. */
+/** Other forms of our client. */
 const VIEWS: readonly Pair[] = [["ours, for await", "ours"], ["ours, Web Streams", "ours"]];
 
-/** Throughput, latency, the native channel, and making connections. */
+/** Throughput, latency, the native channel, and connecting. */
 export async function* rows(effort: Effort): AsyncGenerator<Row> {
   const servers = new Servers();
   for (const [size, window] of [[64, 256], [16_384, 32], [1 << 20, 8]] as const) {
@@ -100,7 +100,7 @@ function distribution(samples: readonly number[]): [number, number][] {
 
 async function* native(servers: Servers, effort: Effort): AsyncGenerator<Row> {
   const pairs: Pair[] = [["ours, native", "ours"], ["global WebSocket", "ours"]];
-  // A ratio near 1 needs more rounds to be seen.
+  // A ratio near 1 needs more rounds to be visible.
   const more = { ...effort, rounds: effort.quick ? effort.rounds : effort.rounds * 2 };
   for (const [size, window] of [[64, 256], [16_384, 32], [1 << 20, 8]] as const) {
     if (!pairs.every(isThere)) return;
@@ -137,7 +137,7 @@ async function connecting(servers: Servers, effort: Effort): Promise<Row> {
   }, results);
 }
 
-/** Connects, gets one message back, and closes. */
+/** Connects, receives one echo, and closes. */
 export async function cycle(name: ClientName, url: string): Promise<number> {
   const client = await connectClient(name, url);
   await new Promise<void>((resolve) => {

@@ -1,4 +1,4 @@
-/** The protocol in memory, without a socket, beside bare loops and the same parts of the peers. */
+/** The protocol in memory, without a socket, compared with bare loops and the same parts of the peers. */
 
 import { Buffer } from "node:buffer";
 import { WebSocketChannel } from "../../mod.ts";
@@ -10,13 +10,13 @@ import type { Row } from "../row.ts";
 import { arrived, count, payloadOf, protocol, turns } from "./in_memory.ts";
 import { rowOf } from "./section.ts";
 
-/** How many messages one round trip in memory has: what fills a large chunk of a socket. */
+/** The number of messages of one round trip in memory: as many as a large chunk of a socket contains. */
 const BATCH = 256;
 
 const IN_MEMORY =
   "One process, no socket: a client's protocol makes the bytes, a server's takes them.";
 
-/** Small and large messages, each half by itself. */
+/** Small and large messages, for each half alone. */
 export async function* rows(effort: Effort): AsyncGenerator<Row> {
   const small = payloadOf(64);
   const large = payloadOf(1 << 20);
@@ -81,7 +81,7 @@ function channels(payload: Uint8Array): Contender {
   return repeated("ours, channels", async () => {
     const before = arrived();
     for (let i = 0; i < BATCH; i++) client.sink.add(payload);
-    // What takes long in a turn of the event loop goes on in the next one.
+    // Long work continues in the next turn of the event loop.
     await turns(() => arrived() - before === BATCH);
     return arrived(before, BATCH);
   });
@@ -104,7 +104,7 @@ function bareLoop(payload: Uint8Array): Contender {
   });
 }
 
-/** The same of a large one, 32 bits at a time. */
+/** The same with a large payload, 32 bits at a time. */
 function words(payload: Uint8Array): Contender {
   const source = new Int32Array(payload.buffer);
   return repeated("a bare loop: copy and XOR twice", () => {
@@ -205,7 +205,7 @@ function decoders(payload: Uint8Array): Contender[] {
   return [
     repeated("ours, the protocol", () => {
       const before = arrived();
-      // Unmasked in place, so each run needs its own; the peer gets the same.
+      // Unmasking is in place, so each run needs a copy; the peer gets one, too.
       server.receive(new Uint8Array(frames));
       return arrived(before, BATCH);
     }),

@@ -1,4 +1,4 @@
-/** What the sections share: contenders that are a client and a server, and rows of them. */
+/** Shared code of the sections: contenders of a client and a server, and their rows. */
 
 import { deadline } from "@std/async";
 import { type ClientName, connectClient } from "../clients.ts";
@@ -11,21 +11,21 @@ import { hasGlobal, runtime } from "../runtime.ts";
 import { type ServerProcess, startServer } from "../server_process.ts";
 import type { ServerName } from "../servers.ts";
 
-/** A part of the benchmarks: it gives its rows as they are ready. */
+/** A section of the benchmarks. It yields each row when it is ready. */
 export type Section = (effort: Effort) => AsyncIterable<Row>;
 
-/** What a row says beside its results. */
+/** The description of a row. */
 export type RowHead = Omit<Row, "results" | "better" | "note"> & {
   readonly better?: Row["better"];
   readonly note?: string;
 };
 
-/** A row; more is better unless it says otherwise. */
+/** A row. More is better by default. */
 export function rowOf(head: RowHead, results: readonly Result[]): Row {
   return { better: "more", note: "", ...head, results };
 }
 
-/** Servers of which each is started once, when it is first asked for. */
+/** Servers, each of which starts once, at its first use. */
 export class Servers {
   readonly #running = new Map<ServerName, Promise<ServerProcess>>();
   readonly #identity: { readonly cert: string; readonly key: string } | undefined;
@@ -40,7 +40,7 @@ export class Servers {
     return running;
   }
 
-  /** The processes of those that run. */
+  /** The processes of the running servers. */
   async pids(): Promise<number[]> {
     return (await Promise.all(this.#running.values())).map(({ pid }) => pid);
   }
@@ -60,7 +60,7 @@ export function isThere([client]: Pair): boolean {
   return client !== "undici" || runtime === "Node";
 }
 
-/** How a pair is called. */
+/** The name of a pair. */
 export function pairName([client, server]: Pair): string {
   return `${client} ↔ ${server}`;
 }
@@ -70,7 +70,7 @@ export const RAW = "raw TCP, a turn";
 export const RAW_MESSAGES = "raw TCP, a message";
 export const RAW_MASKED = "raw TCP + a mask, an unmask, a copy";
 
-/** Up to this many bytes, messages are whole in most chunks. */
+/** Messages up to this many bytes are complete in most chunks. */
 const SMALL = 1024;
 
 /** Message size, window and contenders of a row of echoes. */
@@ -81,7 +81,7 @@ export interface Echo {
   readonly raw?: boolean;
 }
 
-/** Measures messages echoed a second. */
+/** Measures echoed messages per second. */
 export async function echoResults(
   servers: Servers,
   { size, window, pairs, raw = true }: Echo,
@@ -97,7 +97,7 @@ export async function echoResults(
   }
   if (raw) contenders.push(...await rawContenders(servers, { size, window }));
   const results = await measureAll(contenders, effort);
-  // One that failed may never come to its end.
+  // A failed contender may never end.
   const closed = Promise.all(open.map((client) => client.close()));
   await deadline(closed, 2000).catch(() => {});
   return results;
@@ -114,7 +114,7 @@ async function rawContenders(
     rawEchoing(RAW_MASKED, masked, load, maskedCopy),
   ];
   const { size, window } = load;
-  // It joins chunks in the simplest way, which is no way to join many.
+  // It joins chunks in the simplest way, which is slow for many chunks.
   if (size > SMALL) return contenders;
   const messages = new MessageSocket(await rawSocket((await servers.get("raw, messages")).port));
   return [

@@ -1,4 +1,4 @@
-/** Servers, each beside the others: echo, broadcast, a slow reader, what an idle connection takes. */
+/** Compares servers: echo, broadcast, a slow reader, the memory of an idle connection. */
 
 import type { Socket } from "node:net";
 import { type Client, connectClient } from "../clients.ts";
@@ -41,7 +41,7 @@ export async function* rows(effort: Effort): AsyncGenerator<Row> {
   yield await idleMemory(effort);
 }
 
-/** A server with so many clients of ours that read. */
+/** A server with this many reading clients of ours. */
 class Audience {
   readonly server: ServerProcess;
   readonly #clients: Client[];
@@ -61,7 +61,7 @@ class Audience {
     return new Audience(server, clients);
   }
 
-  /** Has the server send so many to each, and waits until all are in. */
+  /** Lets the server send this many messages to each, and waits until all have arrived. */
   async hear(count: number, size = SIZE): Promise<number> {
     this.#missing = count * READERS;
     const allIn = new Promise<void>((resolve) => this.#allIn = resolve);
@@ -70,14 +70,14 @@ class Audience {
     return count * READERS;
   }
 
-  /** Adds a client that takes nothing, with every buffer of its connection full. */
+  /** Adds a client that reads nothing, with every buffer of its connection full. */
   async #block(): Promise<Socket> {
     const socket = await upgraded(this.server.port);
     while (await this.server.waiting() < 64 * 1024) await this.hear(20, 64 * SIZE);
     return socket;
   }
 
-  /** @param isBlocked Whether there is one more, which takes nothing. */
+  /** @param isBlocked Whether there is one more client, which reads nothing. */
   contender(name: string, isBlocked = false): Contender {
     const measure = async (milliseconds: number): Promise<number> => {
       const slow = isBlocked ? await this.#block() : null;
@@ -117,7 +117,7 @@ async function slowReader(effort: Effort): Promise<Row> {
     [audience.contender("100 readers"), audience.contender("and one that reads nothing", true)],
     effort.quick ? effort : {
       ...effort,
-      // A ratio near 1 needs more to be seen.
+      // A ratio near 1 needs more measurements to be visible.
       rounds: effort.rounds * 2,
       milliseconds: effort.milliseconds * 3,
     },
@@ -142,7 +142,7 @@ const KINDS: readonly ServerName[] = [
   ...SERVERS.slice(2),
 ];
 
-/** The first connections make what is made once. */
+/** The number of first connections, which create the objects that exist once. */
 const WARM = 50;
 
 async function idleMemory({ quick }: Effort): Promise<Row> {

@@ -1,4 +1,4 @@
-/** Topics: the cost of a subscription and of a publish, beside `broadcast`, Bun's publish and crossws. */
+/** Topics: the cost of a subscription and of a publish, compared with `broadcast`, Bun's publish and crossws. */
 
 import { spawn } from "node:child_process";
 import { createServer, type Server } from "node:http";
@@ -17,7 +17,7 @@ import { arrived, count, turns } from "./in_memory.ts";
 import { rowOf } from "./section.ts";
 
 const MESSAGE = "x".repeat(100);
-/** How many messages are sent before the receivers are waited for. */
+/** The number of messages to send before waiting for the receivers. */
 const BATCH = 16;
 
 /** Many topics in memory, then sockets, then two servers on one Redis. */
@@ -28,7 +28,7 @@ export async function* rows(effort: Effort): AsyncGenerator<Row> {
   if (joined !== null) yield joined;
 }
 
-/** Channels, each with the topics that it is subscribed to. */
+/** Channels with the topics to which they are subscribed. */
 async function inMemory(effort: Effort): Promise<Row[]> {
   const topicCount = effort.quick ? 100 : 10_000;
   const each = 10;
@@ -109,7 +109,7 @@ async function readers(url: string): Promise<NetWebSocketChannel[]> {
   return clients;
 }
 
-/** A publisher whose messages arrive at so many readers. */
+/** A publisher with this many readers. */
 interface Publishing {
   publish(): unknown;
   close(): Promise<unknown>;
@@ -203,7 +203,7 @@ interface Crossws {
   sync?: { close?(): Promise<void> };
 }
 
-/** Not by its name: what can't be resolved would fail the bundle. */
+/** Imports by a variable: a name that can't be resolved would fail the bundle. */
 async function peer<T>(name: string): Promise<T> {
   return await import(name) as T;
 }
@@ -279,7 +279,7 @@ async function startRedis(): Promise<{ url: string; stop(): void } | null> {
   });
 }
 
-/** `null` where redis-server is not installed. */
+/** `null` if redis-server is not installed. */
 async function overRedis(effort: Effort): Promise<Row | null> {
   const head = {
     id: "topics-redis",

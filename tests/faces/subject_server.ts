@@ -7,7 +7,7 @@ import { type ServerWebSocketChannel, WebSocketServer } from "../../src/server/m
 import type { CloseInfo } from "../../src/web_socket/close_info.ts";
 import { turn } from "../support/turns.ts";
 
-/** A server that runs. */
+/** A running server. */
 export interface SubjectServer {
   /** Its URL without a path: `ws://127.0.0.1:PORT`. */
   readonly url: string;
