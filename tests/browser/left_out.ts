@@ -17,14 +17,14 @@ const URL_PARSER = "Chromium's URL parser takes a blank for a part of the host";
 
 /** Cases of the WebSockets standard in which Chromium differs from it. */
 export const STANDARD_LEFT_OUT: Readonly<Record<string, string>> = {
-  "the page's class, The constructor: a blank in the host is a SyntaxError": URL_PARSER,
-  [`${OWN}, The constructor: a blank in the host is a SyntaxError`]: URL_PARSER,
+  "the page's class, The constructor: a space in the host is a SyntaxError": URL_PARSER,
+  [`${OWN}, The constructor: a space in the host is a SyntaxError`]: URL_PARSER,
   [`${OWN}, The constructor: subprotocols: the same twice, in another case is a SyntaxError`]:
     "Chromium compares them by case",
   [`${OWN}, close(): the Close frame of no code and an empty reason`]:
     "Chromium takes it for code 0",
   [`${OWN}, close(): the Close frame of no code and a reason, which has 1000`]:
     "Chromium takes it for code 0",
-  [`${OWN}, Feedback from the protocol: a lost connection has failed: an error`]:
+  [`${OWN}, Feedback from the protocol: a lost connection fires an error event`]:
     "Chromium fires the close event only",
 };

@@ -1,4 +1,4 @@
-/** Which transport a class takes, and with which options; what a channel looks like as a WebSocket. */
+/** The transport and options of each class, and a channel's behaviour as a WebSocket. */
 
 import {
   assert,
@@ -27,7 +27,7 @@ import { hasBadPort } from "../../src/faces/bad_ports.ts";
 import { withServer } from "../server/support.ts";
 import { closed, journal, next, opened, received, task, thrownBy, withSubject } from "./support.ts";
 
-Deno.test("createWebSocket: the options go out, and may be a function of the URL", () =>
+Deno.test("createWebSocket: applies its options, which may be a function of the URL", () =>
   withSubject(WebSocket, async ({ url, channels }) => {
     const seen: string[] = [];
     const Socket = createWebSocket((url) => {
@@ -44,13 +44,13 @@ Deno.test("createWebSocket: the options go out, and may be a function of the URL
     assertEquals(seen, [`${url}/echo`, `${url}/echo`]);
   }));
 
-Deno.test("createWebSocket: options that are malformed are thrown at once", () => {
+Deno.test("createWebSocket: malformed options throw at once", () => {
   const create = (options: unknown): string | null =>
     thrownBy(() => createWebSocket(options as undefined));
   assertEquals(create({ timeout: 1 }), "plain TypeError");
   assertEquals(create({ protocols: ["a"] }), "plain TypeError");
   assertEquals(create({ connectTimeout: -1 }), "plain RangeError");
-  // A class gives whole messages.
+  // The class delivers whole messages.
   assertEquals(create({ streamLargerThan: 1000 }), "plain TypeError");
   assertEquals(create({ streamLargerThan: Infinity }), null);
   const Streaming = createWebSocket(() => ({ streamLargerThan: 0 }) as never);
@@ -59,7 +59,7 @@ Deno.test("createWebSocket: options that are malformed are thrown at once", () =
   assertEquals(thrownBy(() => new Socket("ws://127.0.0.1:1")), "plain TypeError");
 });
 
-Deno.test("createWebSocket: TLS, the user info of the URL, and a URL that is kept whole", async () => {
+Deno.test("createWebSocket: uses TLS options and the URL's user info, and keeps the URL unchanged", async () => {
   const { key, cert } = createIdentity({ names: ["localhost"] });
   const tls = { key, cert };
   await withServer({ tls, handler: (channel) => void channel.sink.add("in") }, async (server) => {
@@ -78,7 +78,7 @@ Deno.test("createWebSocket: TLS, the user info of the URL, and a URL that is kep
   });
 });
 
-Deno.test("WebSocket: as the global one it connects, also for a native channel", () =>
+Deno.test("WebSocket: connects when it replaces the global one, also for a native channel", () =>
   withSubject(WebSocket, async ({ url }) => {
     const before = Object.getOwnPropertyDescriptor(globalThis, "WebSocket");
     const value = createWebSocket({});
@@ -99,7 +99,7 @@ Deno.test("WebSocket: as the global one it connects, also for a native channel",
   }));
 
 Deno.test({
-  name: "WebSocket: over the platform's own, where an option says so",
+  name: "WebSocket: uses the platform's own if an option says so",
   ignore: !hasNativeWebSocket(),
   fn: () =>
     withSubject(WebSocket, async ({ url }) => {
@@ -112,14 +112,14 @@ Deno.test({
     }),
 });
 
-Deno.test("WebSocket: an option that no page can honour fails, and says so", async () => {
+Deno.test("WebSocket: an option that pages don't support fails with an error that names it", async () => {
   const Socket = createWebSocket({ transport: "native", localAddress: "127.0.0.1" });
   const socket = new Socket("ws://127.0.0.1:65500");
   const { error } = await next(socket, "error") as Event & { error?: unknown };
   assertInstanceOf(error, UnsupportedError);
 });
 
-Deno.test("toWebSocket: a channel whose large messages are streams is refused, unless they are joined", () => {
+Deno.test("toWebSocket: refuses a channel whose large messages are streams, unless they are joined", () => {
   const { client, server } = webSocketChannelPair({ streamLargerThan: 1000 });
   for (const channel of [client, server.cast<Message, MessageInput>()]) {
     assertThrows(() => toWebSocket(channel), TypeError, "created without streamLargerThan");
@@ -145,7 +145,7 @@ Deno.test("toWebSocket: an open channel is OPEN at once, without an event", asyn
   assertEquals(log, ["message early in 1", "close in 3"]);
 });
 
-Deno.test("toWebSocket: a channel that is connecting, has failed, or is closed", () =>
+Deno.test("toWebSocket: accepts a channel that is connecting, has failed, or is closed", () =>
   withSubject(WebSocket, async ({ url }) => {
     const { WebSocketChannel } = await import("../../mod.ts");
     const socket = toWebSocket(WebSocketChannel.connect(`${url}/echo?token=secret`));
@@ -164,7 +164,7 @@ Deno.test("toWebSocket: a channel that is connecting, has failed, or is closed",
     assertEquals((await closed(over)).code, 1006);
   }));
 
-Deno.test("toWebSocket: a channel whose stream has a reader is refused", async () => {
+Deno.test("toWebSocket: refuses a channel whose stream has a reader", async () => {
   const { client, server } = webSocketChannelPair();
   server.stream.listen(() => {});
   assertEquals(thrownBy(() => toWebSocket(server)), "InvalidStateError");
@@ -172,7 +172,7 @@ Deno.test("toWebSocket: a channel whose stream has a reader is refused", async (
   await server.closed;
 });
 
-Deno.test("toWebSocket: when its owner closes the channel, what is sent is dropped", async () => {
+Deno.test("toWebSocket: drops messages sent after the channel's owner has closed it", async () => {
   const { client, server } = webSocketChannelPair();
   const socket = toWebSocket(server);
   void server.sink.close(3000);
@@ -198,7 +198,7 @@ Deno.test("WebSocket: a Blob that can't be read fails the connection", async () 
   assertEquals(socket.bufferedAmount, 9);
 });
 
-Deno.test("WebSocket: a listener that is slow stops the peer", async () => {
+Deno.test("WebSocket: a slow listener pauses the peer", async () => {
   const { client, server } = webSocketChannelPair();
   const socket = toWebSocket(server);
   const sizes: number[] = [];
@@ -211,7 +211,7 @@ Deno.test("WebSocket: a listener that is slow stops the peer", async () => {
   await next(socket, "close");
 });
 
-Deno.test("WebSocket: a bad port isn't tried, and a scheme's default port is left out", async () => {
+Deno.test("WebSocket: doesn't connect to a blocked port, and omits a scheme's default port", async () => {
   for (const port of [1, 22, 6000, 10080]) {
     const { error } = await next(new WebSocket(`ws://127.0.0.1:${port}/`), "error") as Event & {
       error: unknown;
@@ -225,7 +225,7 @@ Deno.test("WebSocket: a bad port isn't tried, and a scheme's default port is lef
   }
 });
 
-Deno.test("createWebSocket: a function that gives no options is a TypeError", () => {
+Deno.test("createWebSocket: a function that returns no options is a TypeError", () => {
   const sources = [() => null, () => 1, () => "text", () => Promise.resolve({}), () => ({ no: 1 })];
   for (const source of sources) {
     const give = source as unknown as () => Record<string, never>;
@@ -235,7 +235,7 @@ Deno.test("createWebSocket: a function that gives no options is a TypeError", ()
   }
 });
 
-Deno.test("toWebSocket: what is no WebSocketChannel is a TypeError that says so", () => {
+Deno.test("toWebSocket: throws a TypeError for a value that isn't a WebSocketChannel", () => {
   const parts = { stream: { listen() {} }, sink: { add() {} } };
   const streams = { readable: new ReadableStream(), writable: new WritableStream() };
   for (const value of [undefined, null, 1, {}, parts, streams, "text"]) {
@@ -244,7 +244,7 @@ Deno.test("toWebSocket: what is no WebSocketChannel is a TypeError that says so"
   }
 });
 
-Deno.test("WebSocket: a Close in the chunk of the handshake's answer follows open", () =>
+Deno.test("WebSocket: fires open before a Close that arrives with the handshake's response", () =>
   withMutePeer(async (url) => {
     const socket = new (createWebSocket({ closeTimeout: 100 }))(url);
     const states: number[] = [];
@@ -260,7 +260,7 @@ Deno.test("WebSocket: a Close in the chunk of the handshake's answer follows ope
     assertEquals(log, ["open in 1", "close in 3"]);
   }, closeFrame(4000, "bye")));
 
-Deno.test("WebSocket: a peer that doesn't answer a Close is 1006, without an error", () =>
+Deno.test("WebSocket: closes with 1006 and no error event if the peer doesn't answer a Close", () =>
   withMutePeer(async (url) => {
     const socket = await opened(new (createWebSocket({ closeTimeout: 50 }))(url));
     const log = journal(socket);
@@ -269,7 +269,7 @@ Deno.test("WebSocket: a peer that doesn't answer a Close is 1006, without an err
     assertEquals(log, ["close in 3"]);
   }));
 
-Deno.test("WebSocket and WebSocketStream: their prototypes can be shown", () => {
+Deno.test("WebSocket and WebSocketStream: their prototypes can be printed", () => {
   for (const { prototype } of [WebSocket, WebSocketStream]) {
     const inspect = (prototype as unknown as Record<symbol, () => string>)[
       Symbol.for("nodejs.util.inspect.custom")

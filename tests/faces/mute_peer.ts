@@ -1,4 +1,4 @@
-/** A peer that is connected and does nothing on its own. */
+/** A connected, passive peer. */
 
 import { createServer, type Socket } from "node:net";
 import { signKey } from "../../src/handshake/accept_key.ts";
@@ -6,7 +6,7 @@ import { joined } from "../support/bytes.ts";
 import { closeServer, listen } from "../support/loopback.ts";
 
 /**
- * A server that reads the request only, and writes the bytes that a test gives it.
+ * A server that reads only the request, and writes the bytes that a test passes to it.
  *
  * @param first The bytes to send together with the answer to the request.
  */

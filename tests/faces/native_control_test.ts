@@ -1,6 +1,6 @@
 /**
- * The standard's cases, for each runtime's own `WebSocket`: a control of the cases, and the list of what the runtimes do
- * differently.
+ * Runs the standard's cases with each runtime's own `WebSocket`. This checks the cases, and the list of the runtimes'
+ * differences.
  */
 
 import { platform } from "../../src/web_socket/platform.ts";

@@ -6,8 +6,8 @@ import { platform } from "../../src/web_socket/platform.ts";
 import { standardCases } from "./standard_cases.ts";
 import { withSubject } from "./support.ts";
 
-/** Node's own ends with 1006 when a compressed message arrives behind its own Close. */
-const LEFT_OUT = platform() === "node" ? "what is sent behind Blobs comes behind them" : null;
+/** Node's own WebSocket ends with 1006 when a compressed message arrives after its Close. */
+const LEFT_OUT = platform() === "node" ? "messages sent after Blobs arrive after them" : null;
 
 const WebSocket = createWebSocket({ transport: "native" });
 

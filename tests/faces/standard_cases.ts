@@ -1,5 +1,5 @@
 /**
- * The WHATWG WebSockets standard, case by case: what a `WebSocket` is to do, of any implementation.
+ * The WHATWG WebSockets standard as test cases for any implementation of `WebSocket`.
  *
  * @module
  */
@@ -35,7 +35,7 @@ async function open({ WebSocket, url }: Subject, path = "/echo"): Promise<WebSoc
   return await opened(new WebSocket(url + path));
 }
 
-/** A socket that nothing has to do with: it is closed while it connects. */
+/** A socket that the test doesn't use: it is closed while it connects. */
 function unused(WebSocket: Subject["WebSocket"], url: string, protocols?: unknown): WebSocketFace {
   const socket = new WebSocket(url, protocols as string[]);
   socket.close();
@@ -44,7 +44,7 @@ function unused(WebSocket: Subject["WebSocket"], url: string, protocols?: unknow
 
 // Interface definition.
 
-add("Interface definition", "the constants are on the class and on its prototype, and stay", ({
+add("Interface definition", "the class and its prototype have read-only constants", ({
   WebSocket,
 }) => {
   for (const [value, name] of ["CONNECTING", "OPEN", "CLOSING", "CLOSED"].entries()) {
@@ -55,12 +55,12 @@ add("Interface definition", "the constants are on the class and on its prototype
   }
 });
 
-add("Interface definition", "its prototype comes right behind EventTarget's", ({ WebSocket }) => {
+add("Interface definition", "its prototype directly inherits EventTarget's", ({ WebSocket }) => {
   assertStrictEquals(Object.getPrototypeOf(WebSocket.prototype), EventTarget.prototype);
   assertStrictEquals(Object.getPrototypeOf(WebSocket), EventTarget);
 });
 
-add("Interface definition", "its members can be enumerated, and have getters", ({ WebSocket }) => {
+add("Interface definition", "its members are enumerable and have getters", ({ WebSocket }) => {
   const writable = ["binaryType", "onopen", "onmessage", "onerror", "onclose"];
   const readable = ["url", "readyState", "bufferedAmount", "extensions", "protocol"];
   for (const name of [...writable, ...readable]) {
@@ -78,14 +78,18 @@ add("Interface definition", "its members can be enumerated, and have getters", (
   }
 });
 
-add("Interface definition", "the names and the lengths", ({ WebSocket }) => {
-  const { name, length, prototype } = WebSocket as unknown as { name: string; length: number } & {
-    prototype: WebSocketFace;
-  };
-  assertEquals([name, length], ["WebSocket", 1]);
-  assertEquals([prototype.send.length, prototype.close.length], [1, 0]);
-  assertEquals(Object.prototype.toString.call(prototype), "[object WebSocket]");
-});
+add(
+  "Interface definition",
+  "the class and its methods have the right names and lengths",
+  ({ WebSocket }) => {
+    const { name, length, prototype } = WebSocket as unknown as { name: string; length: number } & {
+      prototype: WebSocketFace;
+    };
+    assertEquals([name, length], ["WebSocket", 1]);
+    assertEquals([prototype.send.length, prototype.close.length], [1, 0]);
+    assertEquals(Object.prototype.toString.call(prototype), "[object WebSocket]");
+  },
+);
 
 add("Interface definition", "getters and setters have their names", ({ WebSocket }) => {
   for (const name of ["url", "binaryType", "onopen", "onclose"]) {
@@ -98,7 +102,7 @@ add("Interface definition", "getters and setters have their names", ({ WebSocket
   }
 });
 
-add("Interface definition", "a getter of another object throws, a Proxy's as well", async (it) => {
+add("Interface definition", "a getter throws for another object, including a Proxy", async (it) => {
   const { prototype } = it.WebSocket;
   const { get: getter } = Object.getOwnPropertyDescriptor(
     prototype,
@@ -117,7 +121,7 @@ add("Interface definition", "a getter of another object throws, a Proxy's as wel
 
 add(
   "Interface definition",
-  "what a subclass overrides isn't called",
+  "the class doesn't call methods that a subclass overrides",
   async ({ WebSocket, url }) => {
     const calls: string[] = [];
     const called = (name: string) => (): never => {
@@ -144,12 +148,12 @@ add(
 
 const malformed: [name: string, url: string][] = [
   ["an empty host", "ws://"],
-  ["a blank in the host", "ws://foo bar.test/"],
+  ["a space in the host", "ws://foo bar.test/"],
   ["another scheme", "mailto:user@example.test"],
   ["about:blank", "about:blank"],
   ["a fragment", "ws://127.0.0.1:1/#fragment"],
   ["an empty fragment", "ws://127.0.0.1:1/#"],
-  ["a port that is none", "ws://127.0.0.1:65536/"],
+  ["an invalid port", "ws://127.0.0.1:65536/"],
 ];
 for (const [name, url] of malformed) {
   add("The constructor", `${name} is a SyntaxError`, ({ WebSocket }) => {
@@ -157,7 +161,7 @@ for (const [name, url] of malformed) {
   });
 }
 
-add("The constructor", "without a URL it throws, and without new", ({ WebSocket }) => {
+add("The constructor", "it throws without a URL and without new", ({ WebSocket }) => {
   const Class = WebSocket as unknown as { new (): unknown; (url: string): unknown };
   assertEquals(thrownBy(() => new Class()), "plain TypeError");
   assertEquals(thrownBy(() => Class("ws://127.0.0.1:1/")), "plain TypeError");
@@ -177,7 +181,7 @@ const protocolLists: [name: string, protocols: unknown][] = [
   ["a blank", "a b"],
   ["a comma", "a,b"],
   ["no ASCII", "a\u0080b"],
-  ["a list with an empty text", ["a", ""]],
+  ["a list with an empty string", ["a", ""]],
 ];
 for (const [name, protocols] of protocolLists) {
   add("The constructor", `subprotocols: ${name} is a SyntaxError`, ({ WebSocket, url }) => {
@@ -192,24 +196,28 @@ for (const separator of '()<>@,;:\\"/[]?={} \t') {
   });
 }
 
-add("The constructor", "a subprotocol may be a text or any list, of anything", async (subject) => {
-  const { WebSocket, url } = subject;
-  for (const protocols of ["one", ["one", "two"], new Set(["one"]), ["one", 2]]) {
-    const socket = await opened(new WebSocket(url, protocols as string[]));
-    assertEquals(socket.protocol, "one");
-    socket.close();
-    await next(socket, "close");
-  }
-});
+add(
+  "The constructor",
+  "subprotocols may be a string or any iterable of any values",
+  async (subject) => {
+    const { WebSocket, url } = subject;
+    for (const protocols of ["one", ["one", "two"], new Set(["one"]), ["one", 2]]) {
+      const socket = await opened(new WebSocket(url, protocols as string[]));
+      assertEquals(socket.protocol, "one");
+      socket.close();
+      await next(socket, "close");
+    }
+  },
+);
 
-add("The constructor", "more arguments are ignored", ({ WebSocket }) => {
+add("The constructor", "it ignores further arguments", ({ WebSocket }) => {
   const Class = WebSocket as unknown as new (...args: unknown[]) => WebSocketFace;
   new Class("ws://127.0.0.1:1/", [], { headers: { a: "b" } }).close();
 });
 
 add(
   "The constructor",
-  "a URL object will do, and a text with blanks around it",
+  "it accepts a URL object, and a string with surrounding spaces",
   ({ WebSocket }) => {
     assertEquals(
       unused(WebSocket, new URL("ws://127.0.0.1:1/a") as never).url,
@@ -219,7 +227,7 @@ add(
   },
 );
 
-add("The constructor", "the URL is serialized: case, default port, escapes, query", ({
+add("The constructor", "it serializes the URL: case, default port, escapes, query", ({
   WebSocket,
 }) => {
   const serialized: [string, string][] = [
@@ -244,24 +252,32 @@ for (const port of [1, 25, 6000, 6667, 10080]) {
 
 // The opening handshake.
 
-add("The opening handshake", "a subprotocol that was offered and isn't chosen fails", async ({
-  WebSocket,
-  url,
-}) => {
-  const socket = new WebSocket(`${url}/no-protocol`, ["one"]);
-  const log = journal(socket);
-  assertEquals(await closed(socket), { code: 1006, reason: "", wasClean: false });
-  assertEquals(log, ["error in 3", "close in 3"]);
-});
+add(
+  "The opening handshake",
+  "the connection fails if the server chooses none of the offered subprotocols",
+  async ({
+    WebSocket,
+    url,
+  }) => {
+    const socket = new WebSocket(`${url}/no-protocol`, ["one"]);
+    const log = journal(socket);
+    assertEquals(await closed(socket), { code: 1006, reason: "", wasClean: false });
+    assertEquals(log, ["error in 3", "close in 3"]);
+  },
+);
 
-add("The opening handshake", "a refusal is an error, and 1006", async ({ WebSocket, url }) => {
-  const socket = new WebSocket(`${url}/refused`);
-  const log = journal(socket);
-  assertEquals(await closed(socket), { code: 1006, reason: "", wasClean: false });
-  assertEquals(log, ["error in 3", "close in 3"]);
-});
+add(
+  "The opening handshake",
+  "a refusal fires an error event, and closes with 1006",
+  async ({ WebSocket, url }) => {
+    const socket = new WebSocket(`${url}/refused`);
+    const log = journal(socket);
+    assertEquals(await closed(socket), { code: 1006, reason: "", wasClean: false });
+    assertEquals(log, ["error in 3", "close in 3"]);
+  },
+);
 
-add("The opening handshake", "no event comes in the task of the constructor", async (subject) => {
+add("The opening handshake", "no event fires in the task of the constructor", async (subject) => {
   const socket = new subject.WebSocket(`${subject.url}/echo`);
   await Promise.resolve();
   assertEquals([socket.readyState, socket.protocol, socket.extensions], [0, "", ""]);
@@ -287,13 +303,13 @@ add("readyState", "OPEN in open, CLOSING after close(), CLOSED in close", async 
   assertEquals(log, ["open in 1", "close in 3"]);
 });
 
-add("protocol and extensions", "empty where nothing was agreed", async (subject) => {
+add("protocol and extensions", "they are empty if nothing was negotiated", async (subject) => {
   const socket = await open(subject);
   assertEquals(socket.protocol, "");
   assertEquals(typeof socket.extensions, "string");
 });
 
-add("url", "it can't be written, and stays when the connection is closed", async (subject) => {
+add("url", "it is read-only, and stays after the connection is closed", async (subject) => {
   const socket = await open(subject, "/close?code=1000");
   await closed(socket);
   assertEquals(thrownBy(() => Object.assign(socket, { url: "" })), "plain TypeError");
@@ -318,14 +334,14 @@ for (const code of [null, "text", NaN, -1, 0x1_0000 + 1000, {}]) {
   });
 }
 
-add("close()", "a fraction is rounded, halves to even", async (subject) => {
+add("close()", "it rounds a fraction, halves to even", async (subject) => {
   const socket = await open(subject);
   socket.close(3000.5);
   assertEquals((await closed(socket)).code, 3000);
 });
 
 for (const code of [1000, 3000, 4999]) {
-  add("close()", `${code} with a reason goes out, and comes back`, async (subject) => {
+  add("close()", `${code} with a reason is sent, and returned`, async (subject) => {
     const socket = await open(subject);
     socket.close(code, "because é\u{1f600}");
     assertEquals(await closed(socket), { code, reason: "because é\u{1f600}", wasClean: true });
@@ -364,13 +380,13 @@ for (const reason of ["x".repeat(124), "é".repeat(62), "\ud807".repeat(42)]) {
   );
 }
 
-add("close()", "a wrong code comes before a long reason", ({ WebSocket }) => {
+add("close()", "it checks the code before the reason's length", ({ WebSocket }) => {
   const socket = new WebSocket("ws://127.0.0.1:1/");
   assertEquals(thrownBy(() => socket.close(1001, "x".repeat(124))), "InvalidAccessError");
   socket.close();
 });
 
-add("close()", "arguments are checked in every state", async (subject) => {
+add("close()", "it checks its arguments in every state", async (subject) => {
   const socket = await open(subject);
   socket.close(1000);
   assertEquals(thrownBy(() => socket.close(1001)), "InvalidAccessError");
@@ -379,20 +395,24 @@ add("close()", "arguments are checked in every state", async (subject) => {
   assertEquals(thrownBy(() => socket.close(4999)), null);
 });
 
-add("close()", "while connecting: CLOSING at once, then error and close, and no open", async ({
-  WebSocket,
-  url,
-}) => {
-  const socket = new WebSocket(`${url}/echo`);
-  const log = journal(socket);
-  socket.close(3000, "never");
-  assertEquals(socket.readyState, 2);
-  assertEquals(log, []);
-  assertEquals(await closed(socket), { code: 1006, reason: "", wasClean: false });
-  assertEquals(log, ["error in 3", "close in 3"]);
-});
+add(
+  "close()",
+  "while connecting, the state is CLOSING at once; error and close fire, and open doesn't",
+  async ({
+    WebSocket,
+    url,
+  }) => {
+    const socket = new WebSocket(`${url}/echo`);
+    const log = journal(socket);
+    socket.close(3000, "never");
+    assertEquals(socket.readyState, 2);
+    assertEquals(log, []);
+    assertEquals(await closed(socket), { code: 1006, reason: "", wasClean: false });
+    assertEquals(log, ["error in 3", "close in 3"]);
+  },
+);
 
-add("close()", "the first call counts, and there is one close event", async (subject) => {
+add("close()", "only the first call counts, and one close event fires", async (subject) => {
   const socket = await open(subject);
   const log = journal(socket);
   socket.close(3000);
@@ -403,7 +423,7 @@ add("close()", "the first call counts, and there is one close event", async (sub
   assertEquals([log, socket.readyState], [["close in 3"], 3]);
 });
 
-add("close()", "inside a close event it does nothing", async (subject) => {
+add("close()", "it does nothing inside a close event", async (subject) => {
   const socket = await open(subject, "/close?code=3000");
   let count = 0;
   socket.addEventListener("close", () => {
@@ -416,7 +436,7 @@ add("close()", "inside a close event it does nothing", async (subject) => {
   assertEquals(count, 1);
 });
 
-add("close()", "what was sent before goes out before", async (subject) => {
+add("close()", "earlier messages are sent before the Close", async (subject) => {
   const socket = await open(subject);
   const { length } = LONG;
   socket.send(LONG);
@@ -426,7 +446,7 @@ add("close()", "what was sent before goes out before", async (subject) => {
   assertEquals([(await ending(subject)).wasClean, length], [true, 100_000]);
 });
 
-add("close()", "messages that come after it aren't fired", async (subject) => {
+add("close()", "no message event fires after it", async (subject) => {
   const socket = await open(subject);
   const log = journal(socket);
   socket.send("answered");
@@ -444,25 +464,29 @@ const amounts: [name: string, data: () => unknown, size: number][] = [
   ["no text", () => "", 0],
   ["a number, as text", () => 12345, 5],
   ["an ArrayBuffer", () => new ArrayBuffer(10), 10],
-  ["a view, only what it shows", () => new Uint16Array(new ArrayBuffer(20), 4, 3), 6],
+  ["a view, without the rest of its buffer", () => new Uint16Array(new ArrayBuffer(20), 4, 3), 6],
   ["a DataView", () => new DataView(new ArrayBuffer(9), 1, 7), 7],
   ["a Blob", () => new Blob(["hello"]), 5],
   ["much", () => LONG, 100_000],
 ];
 for (const [name, data, size] of amounts) {
-  add("bufferedAmount", `it grows by the bytes of ${name}, at once and for all of the task`, async (
-    subject,
-  ) => {
-    const socket = await open(subject);
-    await task();
-    assertEquals(socket.bufferedAmount, 0);
-    socket.send(data() as string);
-    assertEquals(socket.bufferedAmount, size);
-    await Promise.resolve();
-    assertEquals(socket.bufferedAmount, size);
-    socket.send("again");
-    assertEquals(socket.bufferedAmount, size + 5);
-  });
+  add(
+    "bufferedAmount",
+    `it grows by the bytes of ${name}, at once and for the rest of the task`,
+    async (
+      subject,
+    ) => {
+      const socket = await open(subject);
+      await task();
+      assertEquals(socket.bufferedAmount, 0);
+      socket.send(data() as string);
+      assertEquals(socket.bufferedAmount, size);
+      await Promise.resolve();
+      assertEquals(socket.bufferedAmount, size);
+      socket.send("again");
+      assertEquals(socket.bufferedAmount, size + 5);
+    },
+  );
 }
 
 add("bufferedAmount", "it falls to 0 in later tasks", async (subject) => {
@@ -474,7 +498,7 @@ add("bufferedAmount", "it falls to 0 in later tasks", async (subject) => {
 
 add(
   "bufferedAmount",
-  "after close() it grows by what is sent, and never falls",
+  "after close() it grows with each send, and never falls",
   async (subject) => {
     const socket = await open(subject);
     await task();
@@ -496,7 +520,7 @@ add(
 
 add(
   "binaryType",
-  "it is blob, then what it is set to; anything else is ignored",
+  "it is blob by default, and ignores invalid values",
   async (subject) => {
     const socket = await open(subject);
     assertEquals(socket.binaryType, "blob");
@@ -512,7 +536,7 @@ add(
   },
 );
 
-add("binaryType", "blob gives Blobs of the bytes", async (subject) => {
+add("binaryType", "blob delivers Blobs of the bytes", async (subject) => {
   const socket = new subject.WebSocket(`${subject.url}/bytes`);
   const data = await received(socket) as Blob;
   assertEquals(Object.prototype.toString.call(data), "[object Blob]");
@@ -520,7 +544,7 @@ add("binaryType", "blob gives Blobs of the bytes", async (subject) => {
   assertEquals([...new Uint8Array(await data.arrayBuffer())], [1, 2, 3]);
 });
 
-add("binaryType", "arraybuffer gives ArrayBuffers with nothing else in them", async (subject) => {
+add("binaryType", "arraybuffer delivers ArrayBuffers with exactly the bytes", async (subject) => {
   const socket = new subject.WebSocket(`${subject.url}/bytes`);
   socket.binaryType = "arraybuffer";
   const found: unknown[] = [];
@@ -532,7 +556,7 @@ add("binaryType", "arraybuffer gives ArrayBuffers with nothing else in them", as
   structuredClone(small, { transfer: [small] });
 });
 
-add("binaryType", "it is read when the event is fired", async (subject) => {
+add("binaryType", "it applies when the event fires", async (subject) => {
   const socket = new subject.WebSocket(`${subject.url}/bytes`);
   const kinds: string[] = [];
   socket.onmessage = ({ data }) => {
@@ -545,14 +569,14 @@ add("binaryType", "it is read when the event is fired", async (subject) => {
 
 // send().
 
-add("send()", "while connecting it is an InvalidStateError", async (subject) => {
+add("send()", "it throws an InvalidStateError while connecting", async (subject) => {
   const socket = new subject.WebSocket(`${subject.url}/echo`);
   assertEquals(thrownBy(() => socket.send("early")), "InvalidStateError");
   assertEquals(thrownBy(() => (socket.send as () => void)()), "plain TypeError");
   await opened(socket);
 });
 
-add("send()", "without an argument it is a TypeError, and so is a symbol", async (subject) => {
+add("send()", "it throws a TypeError without an argument, and for a symbol", async (subject) => {
   const socket = await open(subject);
   assertEquals(thrownBy(() => (socket.send as () => void)()), "plain TypeError");
   assertEquals(thrownBy(() => socket.send(Symbol() as never)), "plain TypeError");
@@ -567,7 +591,7 @@ const texts: [name: string, given: unknown, text: string][] = [
   ["undefined", undefined, "undefined"],
   ["a number", 1.5, "1.5"],
   ["a list", [1, 2], "1,2"],
-  ["an object with a text of its own", { toString: () => "own" }, "own"],
+  ["an object with its own toString", { toString: () => "own" }, "own"],
   ["a URL", new URL("ws://a.test/"), "ws://a.test/"],
   ["65,536 characters", "x".repeat(65_536), "x".repeat(65_536)],
 ];
@@ -608,7 +632,7 @@ for (const [name, make, bytes] of binaries) {
   });
 }
 
-add("send()", "bytes are taken as they are in the call", async (subject) => {
+add("send()", "it copies the bytes during the call", async (subject) => {
   const socket = await open(subject);
   socket.binaryType = "arraybuffer";
   const bytes = Uint8Array.of(1, 2);
@@ -621,7 +645,7 @@ add("send()", "bytes are taken as they are in the call", async (subject) => {
 
 add(
   "send()",
-  "what is sent behind Blobs comes behind them, and so does the Close",
+  "messages sent after Blobs arrive after them, and so does the Close",
   async (subject) => {
     const socket = await open(subject);
     socket.binaryType = "arraybuffer";
@@ -644,18 +668,22 @@ add(
   },
 );
 
-add("send()", "shared memory throws, the buffer itself as well as a view", async (subject) => {
-  const socket = await open(subject);
-  // A page that isn't isolated has no class of it.
-  const { buffer: shared } = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
-  for (const data of [shared, new Uint8Array(shared)]) {
-    assertEquals(thrownBy(() => socket.send(data as never)), "plain TypeError");
-  }
-});
+add(
+  "send()",
+  "it throws for shared memory, both for the buffer and for a view",
+  async (subject) => {
+    const socket = await open(subject);
+    // A page that isn't isolated has no SharedArrayBuffer.
+    const { buffer: shared } = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
+    for (const data of [shared, new Uint8Array(shared)]) {
+      assertEquals(thrownBy(() => socket.send(data as never)), "plain TypeError");
+    }
+  },
+);
 
-add("send()", "a buffer that can be resized throws, and so does a view of it", async (subject) => {
+add("send()", "it throws for a resizable buffer, and for a view of it", async (subject) => {
   const socket = await open(subject);
-  // Node 18 has none; TypeScript's libraries for Node 20 don't know the second argument.
+  // Node 18 has no resizable buffers; TypeScript's libraries for Node 20 don't know the second argument.
   const Resizable = ArrayBuffer as unknown as new (size: number, options: object) => ArrayBuffer;
   const resizable = new Resizable(4, { maxByteLength: 8 });
   Object.defineProperty(resizable, "resizable", { value: false });
@@ -665,7 +693,7 @@ add("send()", "a buffer that can be resized throws, and so does a view of it", a
   assertEquals(socket.bufferedAmount, 0);
 });
 
-add("send()", "an object's own properties say nothing of its bytes", async (subject) => {
+add("send()", "it ignores an object's own properties when it reads bytes", async (subject) => {
   const socket = await open(subject);
   socket.binaryType = "arraybuffer";
   const buffer = new ArrayBuffer(2);
@@ -685,7 +713,7 @@ add("send()", "a detached buffer has no bytes", async (subject) => {
   assertEquals((await received(socket) as ArrayBuffer).byteLength, 0);
 });
 
-add("send()", "after the peer's Close it says nothing", async (subject) => {
+add("send()", "it does nothing after the peer's Close", async (subject) => {
   const socket = await open(subject, "/close?code=3000");
   await closed(socket);
   assertEquals(thrownBy(() => socket.send("late")), null);
@@ -696,7 +724,7 @@ add("send()", "after the peer's Close it says nothing", async (subject) => {
 for (const type of ["open", "message", "error", "close"]) {
   add(
     "Event handlers",
-    `on${type} is null, a function, or what handles nothing`,
+    `on${type} is null, a function, or an object that isn't called`,
     async (subject) => {
       const socket = await open(subject) as unknown as Record<string, unknown> & EventTarget;
       const name = `on${type}`;
@@ -746,19 +774,23 @@ add("Event handlers", "a handler keeps its place among the listeners until it is
   assertEquals(log, ["first", "third", "last"]);
 });
 
-add("Event handlers", "one that returns false cancels what can be cancelled", async (subject) => {
-  const socket = await open(subject);
-  const dispatch = (value: unknown, cancelable: boolean): boolean => {
-    socket.onmessage = () => value;
-    return socket.dispatchEvent(new Event("message", { cancelable }));
-  };
-  assertEquals([dispatch(false, true), dispatch(false, false)], [false, true]);
-  assertEquals([dispatch(undefined, true), dispatch(0, true), dispatch(true, true)], [
-    true,
-    true,
-    true,
-  ]);
-});
+add(
+  "Event handlers",
+  "a handler that returns false cancels a cancelable event",
+  async (subject) => {
+    const socket = await open(subject);
+    const dispatch = (value: unknown, cancelable: boolean): boolean => {
+      socket.onmessage = () => value;
+      return socket.dispatchEvent(new Event("message", { cancelable }));
+    };
+    assertEquals([dispatch(false, true), dispatch(false, false)], [false, true]);
+    assertEquals([dispatch(undefined, true), dispatch(0, true), dispatch(true, true)], [
+      true,
+      true,
+      true,
+    ]);
+  },
+);
 
 add("Event handlers", "an object with handleEvent isn't called", async (subject) => {
   const socket = await open(subject);
@@ -774,7 +806,7 @@ add("Event handlers", "an object with handleEvent isn't called", async (subject)
 
 // Feedback from the protocol.
 
-add("Feedback from the protocol", "the open event", async (subject) => {
+add("Feedback from the protocol", "the open event fires", async (subject) => {
   const socket = new subject.WebSocket(`${subject.url}/echo`, "chosen");
   const event = await next(socket, "open");
   assertEquals([event.type, event.bubbles, event.cancelable], ["open", false, false]);
@@ -784,7 +816,7 @@ add("Feedback from the protocol", "the open event", async (subject) => {
 
 add(
   "Feedback from the protocol",
-  "a message event has data and an origin, and nothing else",
+  "a message event has only data and an origin",
   async (
     subject,
   ) => {
@@ -798,24 +830,28 @@ add(
   },
 );
 
-add("Feedback from the protocol", "all messages before the Close are fired, in order", async (
-  subject,
-) => {
-  const socket = new subject.WebSocket(`${subject.url}/burst?code=3001&reason=bye`);
-  const log = journal(socket);
-  assertEquals(await closed(socket), { code: 3001, reason: "bye", wasClean: true });
-  assertEquals(log, [
-    "open in 1",
-    "message one in 1",
-    "message two in 1",
-    "message three in 1",
-    "close in 3",
-  ]);
-});
+add(
+  "Feedback from the protocol",
+  "message events fire for all messages before the Close, in order",
+  async (
+    subject,
+  ) => {
+    const socket = new subject.WebSocket(`${subject.url}/burst?code=3001&reason=bye`);
+    const log = journal(socket);
+    assertEquals(await closed(socket), { code: 3001, reason: "bye", wasClean: true });
+    assertEquals(log, [
+      "open in 1",
+      "message one in 1",
+      "message two in 1",
+      "message three in 1",
+      "close in 3",
+    ]);
+  },
+);
 
 add(
   "Feedback from the protocol",
-  "each event is a task: microtasks run between two of them",
+  "each event is a separate task: microtasks run between two events",
   async (
     subject,
   ) => {
@@ -834,7 +870,7 @@ add(
   },
 );
 
-add("Feedback from the protocol", "a listener that is added in open gets all messages", async (
+add("Feedback from the protocol", "a listener added in open gets all messages", async (
   subject,
 ) => {
   const socket = new subject.WebSocket(`${subject.url}/burst`);
@@ -846,7 +882,7 @@ add("Feedback from the protocol", "a listener that is added in open gets all mes
   assertEquals(found, ["one", "two", "three"]);
 });
 
-add("Feedback from the protocol", "close() in a message event: no further message", async (
+add("Feedback from the protocol", "no message event fires after close() in a message event", async (
   subject,
 ) => {
   const socket = new subject.WebSocket(`${subject.url}/burst`);
@@ -856,14 +892,14 @@ add("Feedback from the protocol", "close() in a message event: no further messag
   assertEquals(log, ["open in 1", "message one in 1", "close in 3"]);
 });
 
-add("Feedback from the protocol", "the peer's Close without a code is 1005, and clean", async (
+add("Feedback from the protocol", "a Close without a code from the peer is 1005, and clean", async (
   subject,
 ) => {
   const socket = await open(subject, "/close");
   assertEquals(await closed(socket), { code: 1005, reason: "", wasClean: true });
 });
 
-add("Feedback from the protocol", "the peer's code and reason, whichever they are", async (
+add("Feedback from the protocol", "the close event has any code and reason of the peer", async (
   subject,
 ) => {
   for (const code of [1001, 1011, 3500]) {
@@ -879,7 +915,7 @@ add("Feedback from the protocol", "a lost connection is 1006, not clean", async 
 });
 
 // RFC 6455 §7.2.1: a client must fail a connection that is lost.
-add("Feedback from the protocol", "a lost connection has failed: an error", async (subject) => {
+add("Feedback from the protocol", "a lost connection fires an error event", async (subject) => {
   const socket = await open(subject, "/lose");
   const log = journal(socket);
   socket.send("now");

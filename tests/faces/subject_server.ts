@@ -1,5 +1,5 @@
 /**
- * The server of a case: a behaviour for each path. In a browser's bundle `tests/browser/remote_subject.ts` takes the
+ * The server of a case, with a behaviour for each path. In a browser's bundle, `tests/browser/remote_subject.ts` takes the
  * place of this module.
  */
 
@@ -11,9 +11,9 @@ import { turn } from "../support/turns.ts";
 export interface SubjectServer {
   /** Its URL without a path: `ws://127.0.0.1:PORT`. */
   readonly url: string;
-  /** Its channels, in the order in which they came; in a browser there are none. */
+  /** The server's channels, in the order of connection; in a browser there are none. */
   readonly channels: ServerWebSocketChannel[];
-  /** How the first of its channels ended. */
+  /** How the first channel of the server ended. */
   ending(): Promise<CloseInfo>;
   close(): Promise<void>;
 }
@@ -42,7 +42,7 @@ async function serve(channel: ServerWebSocketChannel): Promise<void> {
       await stream.next();
       return void close();
     case "/deaf":
-      // It reads nothing until a test says so.
+      // The server reads nothing until a test starts the reading.
       await channel.closing;
       return;
   }

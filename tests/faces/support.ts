@@ -1,4 +1,4 @@
-/** What the tests of the faces share: cases with a server each, and objects' events in their order. */
+/** Helpers for tests of the faces: cases with a server each, and an object's events in order. */
 
 import { deadline } from "@std/async";
 import type { CloseInfo } from "../../src/web_socket/close_info.ts";
@@ -6,10 +6,10 @@ import type { WebSocketFace, WebSocketFaceClass } from "../../src/faces/web_sock
 import { afterTurn } from "../../src/stream_channel/loop_guard.ts";
 import { startSubject, type SubjectServer } from "./subject_server.ts";
 
-/** The longest that a case may take, in milliseconds: natives may never fire what is waited for. */
+/** The timeout of a case, in milliseconds: a native socket may never fire the expected event. */
 const PATIENCE = 10_000;
 
-/** What a case is about. */
+/** The class and the server that a case tests. */
 export interface Subject extends Omit<SubjectServer, "close"> {
   readonly WebSocket: WebSocketFaceClass;
 }
@@ -22,10 +22,10 @@ export interface Case {
   run(subject: Subject): Promise<void> | void;
 }
 
-/** The text of a number of bytes. */
+/** A text of 100,000 bytes. */
 export const LONG: string = "x".repeat(100_000);
 
-/** Runs a case against a server of its own. */
+/** Runs a case against its own server. */
 export async function withSubject(
   WebSocket: WebSocketFaceClass,
   run: (subject: Subject) => Promise<void> | void,
@@ -54,7 +54,7 @@ export async function opened(socket: WebSocketFace): Promise<WebSocketFace> {
   return socket;
 }
 
-/** What a close event says. */
+/** The data of a close event. */
 export interface Closed {
   readonly code: number;
   readonly reason: string;
@@ -72,7 +72,7 @@ export async function received(socket: WebSocketFace): Promise<unknown> {
   return (await next(socket, "message") as MessageEvent).data;
 }
 
-/** All events of a socket, as they come. */
+/** All events of a socket, in order. */
 export function journal(socket: WebSocketFace): string[] {
   const log: string[] = [];
   for (const type of ["open", "message", "error", "close"]) {
@@ -84,12 +84,12 @@ export function journal(socket: WebSocketFace): string[] {
   return log;
 }
 
-/** A later task. */
+/** Fulfils in a later task. */
 export function task(): Promise<void> {
   return new Promise((resolve) => void afterTurn(resolve));
 }
 
-/** The name of the DOMException that a call throws; `null` when it throws none. */
+/** The name of the DOMException that a call throws; `null` if it throws none. */
 export function thrownBy(call: () => unknown): string | null {
   try {
     call();

@@ -18,7 +18,7 @@ Deno.test("WebSocketError: it is a DOMException with a code and a reason", () =>
   ]);
 });
 
-Deno.test("WebSocketError: without arguments, or with some; a reason has the code 1000", () => {
+Deno.test("WebSocketError: arguments are optional; a reason without a code has the code 1000", () => {
   const parts = (...args: unknown[]): unknown[] => {
     const error = new WebSocketError(...args as [string]);
     return [error.message, error.closeCode, error.reason];
@@ -33,7 +33,7 @@ Deno.test("WebSocketError: without arguments, or with some; a reason has the cod
   assertEquals(parts("m", { closeCode: "3000.9" }), ["m", 3000, ""]);
 });
 
-Deno.test("WebSocketError: a code that can't be sent, a long reason, what is no dictionary", () => {
+Deno.test("WebSocketError: throws for a code that can't be sent, a long reason, and invalid options", () => {
   const failure = (init: unknown): string | null =>
     thrownBy(() => new WebSocketError("", init as never));
   for (const closeCode of [0, 999, 1001, 1005, 2999, 5000]) {
@@ -46,7 +46,7 @@ Deno.test("WebSocketError: a code that can't be sent, a long reason, what is no 
   assertEquals(failure(true), "plain TypeError");
 });
 
-Deno.test("WebSocketError: one of a connection has any code, and its cause", () => {
+Deno.test("WebSocketError: an error of a connection may have any code, and has its cause", () => {
   const cause = new Error("cause");
   const error = uncleanClose("m", { code: 1006, reason: "" }, cause);
   assertEquals([error.closeCode, error.reason], [1006, ""]);

@@ -1,4 +1,4 @@
-/** A WebSocketStream, by what its standard (whatwg/websockets, pull request 48) asks for. */
+/** A WebSocketStream, by its standard (whatwg/websockets, pull request 48). */
 
 import { assert, assertEquals, assertInstanceOf, assertStrictEquals } from "@std/assert";
 import {
@@ -33,7 +33,7 @@ async function failure(promise: Promise<unknown>): Promise<unknown> {
   return await promise.then(() => null, (error) => error);
 }
 
-Deno.test("WebSocketStream: the interface", () => {
+Deno.test("WebSocketStream: has the interface of the standard", () => {
   const { prototype, name, length } = WebSocketStream as unknown as {
     prototype: WebSocketStream;
     name: string;
@@ -44,7 +44,7 @@ Deno.test("WebSocketStream: the interface", () => {
   assertEquals(Object.keys(prototype).sort(), ["close", "closed", "opened", "url"]);
 });
 
-Deno.test("WebSocketStream: arguments that are malformed", () => {
+Deno.test("WebSocketStream: throws for malformed arguments", () => {
   const make = (...args: unknown[]): string | null =>
     thrownBy(() =>
       new (WebSocketStream as unknown as new (...args: unknown[]) => unknown)(...args)
@@ -59,7 +59,7 @@ Deno.test("WebSocketStream: arguments that are malformed", () => {
   assertEquals(make("ws://a.test/", { signal: 1 }), "plain TypeError");
 });
 
-Deno.test("WebSocketStream: what opened gives, with a subprotocol", () =>
+Deno.test("WebSocketStream: opened fulfils with the streams and the subprotocol", () =>
   withSubject(WebSocket, async ({ url }) => {
     const stream = new WebSocketStream(`${url}/echo`, { protocols: ["one", "two"] });
     const { protocol, extensions, readable, writable } = await stream.opened;
@@ -71,7 +71,7 @@ Deno.test("WebSocketStream: what opened gives, with a subprotocol", () =>
     assertEquals(await stream.closed, { closeCode: 1005, reason: "" });
   }));
 
-streamCase("text and bytes there and back", "/echo", async ({ stream, info, subject }) => {
+streamCase("an echo returns text and bytes", "/echo", async ({ stream, info, subject }) => {
   const writer = info.writable.getWriter();
   const reader = info.readable.getReader();
   const bytes = Uint8Array.of(1, 2, 3);
@@ -109,7 +109,7 @@ for (const [name, given, closeCode, reason] of bodies) {
   });
 }
 
-streamCase("close with what it can't be", "/echo", async ({ stream }) => {
+streamCase("close throws for malformed arguments", "/echo", async ({ stream }) => {
   const close = (info: unknown): string | null => thrownBy(() => stream.close(info as undefined));
   assertEquals(close(true), "plain TypeError");
   assertEquals(close({ closeCode: 70_000 }), "plain TypeError");
@@ -140,7 +140,7 @@ Deno.test("WebSocketStream: a refusal rejects opened and closed, with its cause"
     assertEquals((error.cause as { status?: number }).status, 403);
   }));
 
-Deno.test("WebSocketStream: a signal that has aborted, or aborts while connecting", () =>
+Deno.test("WebSocketStream: rejects if the signal has aborted, or aborts while connecting", () =>
   withSubject(WebSocket, async ({ url, channels }) => {
     const reason = new Error("enough");
     const aborted = new WebSocketStream(url, { signal: AbortSignal.abort(reason) });
@@ -154,7 +154,7 @@ Deno.test("WebSocketStream: a signal that has aborted, or aborts while connectin
     assertEquals(channels.length, 0);
   }));
 
-Deno.test("WebSocketStream: a signal that aborts later does nothing", () =>
+Deno.test("WebSocketStream: a signal that aborts after opening does nothing", () =>
   withSubject(WebSocket, async ({ url }) => {
     const controller = new AbortController();
     const stream = new WebSocketStream(`${url}/echo`, { signal: controller.signal });
@@ -255,7 +255,7 @@ Deno.test("WebSocketStream: unsent data at the peer's Close is an error", () =>
     assertEquals(error.message, "The peer closed with 4000 before everything was sent");
   }));
 
-streamCase("the peer stops without a reader", "/deaf", async ({ stream, info, subject }) => {
+streamCase("the peer pauses if nothing reads", "/deaf", async ({ stream, info, subject }) => {
   const [peer] = subject.channels;
   assert(peer !== undefined);
   let sent = 0;
@@ -284,7 +284,7 @@ streamCase("a symbol can't be written", "/echo", async ({ stream, info }) => {
   assert((await reader.read()).done);
 });
 
-Deno.test("createWebSocketStream: a class with options of its own", () =>
+Deno.test("createWebSocketStream: creates a class with its own options", () =>
   withSubject(WebSocket, async ({ url, channels }) => {
     const Stream = createWebSocketStream(() => ({ headers: { "X-A": "b" }, compression: true }));
     const stream = new Stream(`${url}/echo`);
@@ -299,18 +299,22 @@ Deno.test("createWebSocketStream: a class with options of its own", () =>
     );
   }));
 
-streamCase("what the peer sends behind this side's Close is read", "/echo", async (it) => {
-  const { readable, writable } = it.info;
-  const writer = writable.getWriter();
-  for (const question of ["one", "two", "three"]) void writer.write(question);
-  void writer.close();
-  const found: unknown[] = [];
-  for await (const answer of readable as unknown as AsyncIterable<unknown>) found.push(answer);
-  assertEquals(found, ["one", "two", "three"]);
-  assertEquals(await it.stream.closed, { closeCode: 1005, reason: "" });
-});
+streamCase(
+  "the readable delivers messages that the peer sends after this side's Close",
+  "/echo",
+  async (it) => {
+    const { readable, writable } = it.info;
+    const writer = writable.getWriter();
+    for (const question of ["one", "two", "three"]) void writer.write(question);
+    void writer.close();
+    const found: unknown[] = [];
+    for await (const answer of readable as unknown as AsyncIterable<unknown>) found.push(answer);
+    assertEquals(found, ["one", "two", "three"]);
+    assertEquals(await it.stream.closed, { closeCode: 1005, reason: "" });
+  },
+);
 
-streamCase("a readable that was cancelled holds up no Close", "/deaf", async (it) => {
+streamCase("a cancelled readable doesn't delay the Close", "/deaf", async (it) => {
   const [peer] = it.subject.channels;
   while (peer?.sink.hasRoom) peer.sink.add(new Uint8Array(1_000_000));
   await it.info.readable.getReader().cancel();

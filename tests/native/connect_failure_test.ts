@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { readFailure } from "../../src/native/connect_failure.ts";
 import type { SocketOwner } from "../../src/native/socket_owner.ts";
 
-/** What an attempt's error is, as one line. */
+/** Formats an attempt's error as one line. */
 function read(cause: unknown, owner: SocketOwner | null = null, url = "ws://a.test"): string {
   const { fault, known } = readFailure(cause, owner, new URL(url));
   const { phase = null, status = null, retryable = "" } = known;
@@ -16,7 +16,7 @@ function withCode(message: string, code: string): Error {
   return Object.assign(new Error(message), { code });
 }
 
-Deno.test("connect failure: what Deno reports", () => {
+Deno.test("connect failure: reads Deno's reports", () => {
   const cases: [text: string, read: string][] = [
     ["dns error", "dns error | dns"],
     ["tcp connect error", "tcp connect error | tcp"],
@@ -45,7 +45,7 @@ Deno.test("connect failure: what Deno reports", () => {
   }
 });
 
-Deno.test("connect failure: of wss: Deno reports a second attempt, which isn't passed off as the cause", () => {
+Deno.test("connect failure: for wss: Deno reports a second attempt, which the error doesn't show as the cause", () => {
   const remedy = 'To get the cause, connect with transport: "net" or require: ["failureCause"]';
   for (
     const text of [
@@ -59,10 +59,10 @@ Deno.test("connect failure: of wss: Deno reports a second attempt, which isn't p
   ) {
     const expected = `Deno reports only a second attempt, over HTTP/2: ${text}. ${remedy}`;
     assertEquals(read(new Error(DENO + text), "deno", "wss://a.test"), expected);
-    // Any other platform means what it says.
+    // The text of any other platform is reliable.
     assertEquals(read(new Error(text), "bun", "wss://a.test").includes("HTTP/2"), false);
   }
-  // What fails before HTTP fails both attempts.
+  // A failure before HTTP affects both attempts.
   const before = read(
     new Error(`${DENO}invalid peer certificate: Expired`),
     "deno",
@@ -72,11 +72,11 @@ Deno.test("connect failure: of wss: Deno reports a second attempt, which isn't p
   assertEquals(read(new Error(`${DENO}dns error`), "deno", "wss://a.test"), "dns error | dns");
 });
 
-Deno.test("connect failure: what Bun reports, with the code that its message lacks", () => {
+Deno.test("connect failure: reads Bun's reports, and adds the code that the message lacks", () => {
   const cases: [text: string, code: string, read: string][] = [
     ["Failed to connect", "ENOTFOUND", "Failed to connect (ENOTFOUND) | dns"],
     ["Failed to connect", "ECONNREFUSED", "Failed to connect (ECONNREFUSED) | tcp"],
-    // Older ones have no code.
+    // Older versions have no code.
     ["Failed to connect", "", "Failed to connect"],
     [
       "TLS handshake failed: error:100000f7:SSL routines:OPENSSL_internal:WRONG_VERSION_NUMBER",
@@ -109,14 +109,14 @@ Deno.test("connect failure: what Bun reports, with the code that its message lac
   }
 });
 
-Deno.test("connect failure: what npm ws reports", () => {
+Deno.test("connect failure: reads the reports of npm ws", () => {
   const cases: [cause: unknown, read: string][] = [
     [new Error("Unexpected server response: 404"), "the server answered 404 | handshake | 404"],
     [
       withCode("connect ECONNREFUSED 127.0.0.1:80", "ECONNREFUSED"),
       "connect ECONNREFUSED 127.0.0.1:80 | tcp",
     ],
-    // A host's name says nothing.
+    // Words in a host name have no meaning.
     [
       withCode("getaddrinfo ENOTFOUND certificate.test", "ENOTFOUND"),
       "getaddrinfo ENOTFOUND certificate.test | dns",
@@ -125,7 +125,7 @@ Deno.test("connect failure: what npm ws reports", () => {
   for (const [cause, expected] of cases) assertEquals(read(cause), expected);
 });
 
-Deno.test("connect failure: nothing is reported", () => {
+Deno.test("connect failure: has its own text if the platform reports nothing", () => {
   const nothing = "the connection could not be opened, and the platform does not report why";
   for (const cause of [undefined, null, "", 1, new Error("")]) {
     assertEquals(read(cause), nothing);

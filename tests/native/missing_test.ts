@@ -5,7 +5,7 @@ import type { ConnectOptions } from "../../src/web_socket/options.ts";
 
 const PAGE = { capabilities: NO_CAPABILITIES, compresses: true };
 
-Deno.test("what a WebSocket lacks: the first thing that an option asks for", () => {
+Deno.test("missing: returns the first capability that an option needs and the WebSocket lacks", () => {
   const cases: [options: ConnectOptions, missing: string | null][] = [
     [{}, null],
     [{ protocols: "a", closeTimeout: 1, compression: true, transport: "native" }, null],
@@ -27,7 +27,7 @@ Deno.test("what a WebSocket lacks: the first thing that an option asks for", () 
   assertEquals(missingFrom({}, true, PAGE), "headers");
 });
 
-Deno.test("what a WebSocket lacks: nothing that it can do", () => {
+Deno.test("missing: returns nothing if the WebSocket has every needed capability", () => {
   const capabilities = { ...NO_CAPABILITIES, headers: true, terminate: true };
   const able = { capabilities, compresses: false };
   assertEquals(missingFrom({ require: ["terminate"] }, true, able), null);

@@ -44,7 +44,7 @@ Deno.test("native capabilities: header fields work, pings and inbound backpressu
   assertEquals(nativeCapabilities()["allCloseCodes"], platform() === "bun");
 });
 
-Deno.test("native capabilities: of a WebSocket that replaced the platform's, nothing is known", () => {
+Deno.test("native capabilities: unknown for a WebSocket that replaced the platform's", () => {
   const before = nativeCapabilities();
   withGlobal({ value: class {}, writable: true }, () => {
     assertEquals([hasNativeWebSocket(), nativeCapabilities()], [true, NO_CAPABILITIES]);
@@ -55,14 +55,14 @@ Deno.test("native capabilities: of a WebSocket that replaced the platform's, not
   assertEquals(nativeCapabilities(), before);
 });
 
-Deno.test("native capabilities S78 without a global WebSocket, that is what is missing", () => {
+Deno.test("native capabilities S78 without a global WebSocket, the error names the missing WebSocket", () => {
   withGlobal(null, () => {
     assertEquals(hasNativeWebSocket(), false);
     assertEquals(missing({}), "WebSocket");
   });
 });
 
-Deno.test("native capabilities: an option that can't be honoured is named, never ignored", {
+Deno.test("native capabilities: the error names an unsupported option, which is never ignored", {
   ignore: !hasNativeWebSocket(),
 }, () => {
   for (
@@ -92,7 +92,7 @@ Deno.test("native capabilities: an option that can't be honoured is named, never
   assertNotEquals(missing({ origin: "https://example.com" }), null);
 });
 
-Deno.test("native capabilities: the error names what asked for it, as it was written, and what to do", () => {
+Deno.test("native capabilities: the error names the option as the user wrote it, and a remedy", () => {
   const isPage = platform() === "browser";
   const remedy = isPage
     ? "Pages don't support it: leave it out, or connect on Deno, Node or Bun"
@@ -127,7 +127,7 @@ Deno.test("native capabilities: the error names what asked for it, as it was wri
   );
 });
 
-Deno.test("native capabilities: three options ask for header fields", () => {
+Deno.test("native capabilities: three options need header fields", () => {
   const remedy = platform() === "browser"
     ? "Authenticate with a subprotocol, a cookie, the URL or the first message instead"
     : 'Use WebSocketChannel.connect with transport: "net"';
@@ -143,7 +143,7 @@ Deno.test("native capabilities: three options ask for header fields", () => {
   }
 });
 
-Deno.test("native capabilities: compression is there where the platform's socket offers it", {
+Deno.test("native capabilities: compression is present if the platform's socket offers it", {
   ignore: !hasNativeWebSocket(),
 }, () => {
   const expected = platform() === "deno" ? "compressionOptions" : null;
@@ -153,23 +153,27 @@ Deno.test("native capabilities: compression is there where the platform's socket
   });
 });
 
-Deno.test("native capabilities: what it can do, and what asks for nothing, is not missing", {
-  ignore: platform() === "browser" || !hasNativeWebSocket(),
-}, () => {
-  for (
-    const options of [
-      {},
-      { headers: { "X-Test": "1" } },
-      { require: ["headers"] },
-      { pingInterval: 0 },
-      { followRedirects: false },
-      { invalidText: "fail" },
-      { afterClose: "drop" },
-      { ownBuffers: true },
-      { protocols: ["a"], closeTimeout: 1, connectTimeout: 0, highWaterMark: 1, maxQueueSize: 1 },
-    ] as ConnectOptions[]
-  ) {
-    assertEquals(missing(options), null, JSON.stringify(options));
-  }
-  assertEquals(missing({}, "ws://user:password@example.com"), null);
-});
+Deno.test(
+  "native capabilities: supported options and options that request nothing are not missing",
+  {
+    ignore: platform() === "browser" || !hasNativeWebSocket(),
+  },
+  () => {
+    for (
+      const options of [
+        {},
+        { headers: { "X-Test": "1" } },
+        { require: ["headers"] },
+        { pingInterval: 0 },
+        { followRedirects: false },
+        { invalidText: "fail" },
+        { afterClose: "drop" },
+        { ownBuffers: true },
+        { protocols: ["a"], closeTimeout: 1, connectTimeout: 0, highWaterMark: 1, maxQueueSize: 1 },
+      ] as ConnectOptions[]
+    ) {
+      assertEquals(missing(options), null, JSON.stringify(options));
+    }
+    assertEquals(missing({}, "ws://user:password@example.com"), null);
+  },
+);

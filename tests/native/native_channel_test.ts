@@ -19,7 +19,7 @@ import { wrap } from "./support.ts";
 
 // Wrapping.
 
-Deno.test("native C53 an open socket: ready fulfils, messages go and come in order and kind", async () => {
+Deno.test("native C53 an open socket: ready fulfils, and messages keep their order and kind both ways", async () => {
   const { channel, socket, clock } = wrap();
   assertEquals(channel.state, "open");
   await channel.ready;
@@ -38,7 +38,7 @@ Deno.test("native C53 an open socket: ready fulfils, messages go and come in ord
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("native C54 a promise of a socket: connecting until it fulfils, then as the socket is", async () => {
+Deno.test("native C54 a promise of a socket: the channel is connecting until it fulfils, then has the socket's state", async () => {
   const { promise, resolve } = deferred<WebSocketLike>();
   const clock = new ManualClock();
   const channel = NativeChannel.from(promise, {}, clock);
@@ -53,7 +53,7 @@ Deno.test("native C54 a promise of a socket: connecting until it fulfils, then a
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("native C55 (changed) C57 a connecting socket: what is added early is sent, in order, once it is open", async () => {
+Deno.test("native C55 (changed) C57 a connecting socket: the channel sends early messages in order when the socket opens", async () => {
   const { channel, socket } = wrap({}, new FakeWebSocket(0));
   const bytes = Uint8Array.of(1, 2);
   channel.sink.add("foo");
@@ -68,7 +68,7 @@ Deno.test("native C55 (changed) C57 a connecting socket: what is added early is 
   channel.terminate();
 });
 
-Deno.test("native C56 messages between the socket's opening and its wrapping are not invented", async () => {
+Deno.test("native C56 the channel has no messages from before its wrapping of the socket", async () => {
   const socket = new FakeWebSocket(0);
   socket.open();
   const { channel } = wrap({}, socket);
@@ -81,7 +81,7 @@ Deno.test("native C56 messages between the socket's opening and its wrapping are
 });
 
 for (const [readyState, name] of [[2, "closing"], [3, "closed"]] as const) {
-  Deno.test(`native C58 (changed) a socket that is ${name} already can't be wrapped`, async () => {
+  Deno.test(`native C58 (changed) wrapping a socket that is already ${name} throws`, async () => {
     const { channel, clock, socket } = wrap({}, new FakeWebSocket(readyState));
     const error = await rejection(channel.ready);
     assertInstanceOf(error, WebSocketChannelError);
@@ -97,7 +97,7 @@ for (const [readyState, name] of [[2, "closing"], [3, "closed"]] as const) {
   });
 }
 
-Deno.test("native: a promise of a socket that rejects fails the channel, with its reason as cause", async () => {
+Deno.test("native: a rejected promise of a socket fails the channel, with the reason as cause", async () => {
   const { promise, reject } = deferred<WebSocketLike>();
   const channel = NativeChannel.from(promise, {}, new ManualClock());
   const reason = new Error("no upgrade");
@@ -108,7 +108,7 @@ Deno.test("native: a promise of a socket that rejects fails the channel, with it
   assertStrictEquals(error.cause, reason);
 });
 
-Deno.test("native: closed while there is only the promise of a socket, it closes the socket", async () => {
+Deno.test("native: a channel closed before its promise of a socket fulfils closes the socket", async () => {
   const { promise, resolve } = deferred<WebSocketLike>();
   const clock = new ManualClock();
   const channel = NativeChannel.from(promise, {}, clock);
@@ -120,7 +120,7 @@ Deno.test("native: closed while there is only the promise of a socket, it closes
   assertEquals((await channel.closed).initiator, "local");
 });
 
-Deno.test("native: timed out while there is only the promise of a socket, it closes the socket", async () => {
+Deno.test("native: a channel that times out before its promise of a socket fulfils closes the socket", async () => {
   const { promise, resolve } = deferred<WebSocketLike>();
   const clock = new ManualClock();
   const channel = NativeChannel.from(promise, { connectTimeout: 100 }, clock);
@@ -135,11 +135,11 @@ Deno.test("native: timed out while there is only the promise of a socket, it clo
   assertEquals(socket.closes, [[]]);
 });
 
-Deno.test("native S152 binaryType is set before anything can come", () => {
+Deno.test("native S152 the channel sets binaryType before any message can arrive", () => {
   assertEquals(wrap({}, new FakeWebSocket(0)).socket.binaryType, "arraybuffer");
 });
 
-Deno.test("native: a socket that opens after its timeout is closed", async () => {
+Deno.test("native: the channel closes a socket that opens after the timeout", async () => {
   const { channel, clock, socket } = wrap({ connectTimeout: 50 }, new FakeWebSocket(0));
   clock.advance(50);
   await rejection(channel.ready);
@@ -148,7 +148,7 @@ Deno.test("native: a socket that opens after its timeout is closed", async () =>
   assertEquals([socket.closes.length, channel.state, clock.pending], [2, "closed", 0]);
 });
 
-Deno.test("native: numbers out of range throw, and the socket is not touched", () => {
+Deno.test("native: numbers out of range throw and leave the socket untouched", () => {
   for (const name of ["connectTimeout", "closeTimeout", "highWaterMark", "maxQueueSize"]) {
     const socket = new FakeWebSocket();
     assertThrows(() => NativeChannel.from(socket, { [name]: -1 }), RangeError, name);
@@ -156,7 +156,7 @@ Deno.test("native: numbers out of range throw, and the socket is not touched", (
   }
 });
 
-Deno.test("native: nothing is known of a wrapped socket, so it has no capability, but what it shows", async () => {
+Deno.test("native: a wrapped socket has only the capabilities that its members show", async () => {
   assertEquals(wrap().channel.capabilities, NO_CAPABILITIES);
   const able = Object.assign(new FakeWebSocket(), { terminate: () => {} });
   const shown = { ...NO_CAPABILITIES, terminate: true };
@@ -172,7 +172,7 @@ Deno.test("native: nothing is known of a wrapped socket, so it has no capability
 
 // Subprotocols. RFC 6455 §4.1.
 
-Deno.test("native C35 G29 a subprotocol that was not offered, or none of those offered, fails it", async () => {
+Deno.test("native C35 G29 the channel fails if the server chooses no offered subprotocol", async () => {
   for (
     const [offered, chosen, fault] of [
       [["a", "b"], "c", "the server chose a subprotocol that was not offered"],
@@ -192,7 +192,7 @@ Deno.test("native C35 G29 a subprotocol that was not offered, or none of those o
   }
 });
 
-Deno.test("native: a subprotocol that was offered is reported; of a wrapped socket any is", async () => {
+Deno.test("native: the channel reports an offered subprotocol; a wrapped socket may have any", async () => {
   for (const protocols of [["a", "b"], "b", undefined]) {
     const { channel, socket } = wrap({ protocols }, new FakeWebSocket(0));
     socket.open("b");
@@ -204,7 +204,7 @@ Deno.test("native: a subprotocol that was offered is reported; of a wrapped sock
 
 // Messages.
 
-Deno.test("native: a Blob is no message: the channel closes, with an error that says so", async () => {
+Deno.test("native: a Blob isn't a message: the channel closes with an error that says so", async () => {
   const { channel, socket } = wrap();
   const { events } = record(channel.stream);
   socket.message("before");
@@ -229,7 +229,7 @@ Deno.test("native: an ArrayBuffer of another realm is a message", async () => {
   channel.terminate();
 });
 
-Deno.test("native: over maxQueueSize the channel closes; what waits can still be read", async () => {
+Deno.test("native: the channel closes above maxQueueSize, and queued messages stay readable", async () => {
   const { channel, socket } = wrap({ maxQueueSize: 100 });
   const first = "1".repeat(50);
   const second = new Uint8Array(50);
@@ -253,9 +253,9 @@ Deno.test("native: over maxQueueSize the channel closes; what waits can still be
   assertEquals(events, [first, second, "x".repeat(50), "done"]);
 });
 
-// How it ends.
+// How a channel ends.
 
-Deno.test("native: code 0, 1006 or none is an abnormal end: 1006, by the transport, with an error", async () => {
+Deno.test("native: code 0, 1006 or none means an abnormal end: 1006, by the transport, with an error", async () => {
   for (const code of [0, 1006, undefined]) {
     const { channel, clock, socket } = wrap();
     const { events } = record(channel.stream);
@@ -272,7 +272,7 @@ Deno.test("native: code 0, 1006 or none is an abnormal end: 1006, by the transpo
   }
 });
 
-Deno.test("native S93 an error event alone ends nothing; a close event without one is enough", async () => {
+Deno.test("native S93 a close event ends the channel, an error event alone doesn't", async () => {
   const { channel, socket } = wrap();
   socket.emit("error", { error: new Error("odd") });
   assertEquals(channel.state, "open");
@@ -290,7 +290,7 @@ Deno.test("native S93 an error event alone ends nothing; a close event without o
 
 const NOTHING = "the connection could not be opened, and the platform does not report why";
 
-Deno.test("native: a failed attempt is one ConnectError, with the platform's text and the status in it", async () => {
+Deno.test("native: a failed attempt is one ConnectError with the platform's text and status", async () => {
   for (
     const [message, told, phase, status, retryable] of [
       ["Invalid status code: 401", "the server answered 401", "handshake", 401, false],
@@ -320,7 +320,7 @@ Deno.test("native: a failed attempt is one ConnectError, with the platform's tex
   }
 });
 
-Deno.test("native: no promise is handled, and nothing is uncaught", async () => {
+Deno.test("native: unhandled promises of a channel cause no uncaught error", async () => {
   await assertNoUncaught(() => {
     const { socket } = wrap({}, new FakeWebSocket(0));
     socket.closed({ code: 1006 });
@@ -345,7 +345,7 @@ Deno.test("native: events after the end change nothing", async () => {
 
 // Closing.
 
-Deno.test("native: close(code, reason) sends both to the peer, and settles with the close event", async () => {
+Deno.test("native: close(code, reason) sends both to the peer, and settles at the close event", async () => {
   const { channel, clock, socket } = wrap();
   const done = channel.sink.close(3005, "please");
   assertEquals([socket.closes, channel.state], [[[3005, "please"]], "closing"]);
@@ -363,7 +363,7 @@ Deno.test("native: close(code, reason) sends both to the peer, and settles with 
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("native S148 close() never gives the socket undefined and a reason", () => {
+Deno.test("native S148 close() never passes undefined and a reason to the socket", () => {
   const { channel, socket } = wrap();
   assertThrows(() => channel.sink.close(undefined, "why"), TypeError, "a reason needs a code");
   assertEquals([socket.closes, channel.state], [[], "open"]);
@@ -372,7 +372,7 @@ Deno.test("native S148 close() never gives the socket undefined and a reason", (
   channel.terminate();
 });
 
-Deno.test("native: a close event fired inside close(): the same result, in the same order", async () => {
+Deno.test("native: a close event inside close() has the same result in the same order", async () => {
   const { channel, clock, socket } = wrap();
   socket.onClose = (it) => it.closed({ code: 1000, reason: "", wasClean: true });
   const order: string[] = [];
@@ -394,7 +394,7 @@ Deno.test("native: a close event fired inside close(): the same result, in the s
   });
 });
 
-Deno.test("native: close events fired inside close() while connecting: an AbortError, by this side", async () => {
+Deno.test("native: a close event inside close() while connecting causes an AbortError by this side", async () => {
   const { channel, clock, socket } = wrap({}, new FakeWebSocket(0));
   socket.onClose = (it) => {
     it.emit("error", { message: "" });
@@ -411,7 +411,7 @@ Deno.test("native: close events fired inside close() while connecting: an AbortE
   assertEquals((await channel.closed).initiator, "local");
 });
 
-Deno.test("native: a socket that refuses 1001 gets 1000, and closed has the code that was sent", async () => {
+Deno.test("native: a socket that refuses 1001 gets 1000, and closed reports the sent code", async () => {
   const { channel, socket } = wrap();
   socket.refuses = (code) => code !== 1000 && code < 3000;
   channel.sink.close(1001, "bye");
@@ -420,7 +420,7 @@ Deno.test("native: a socket that refuses 1001 gets 1000, and closed has the code
   assertEquals((await channel.closed).sent, { code: 1000, reason: "bye" });
 });
 
-Deno.test("native: another code that the socket refuses is a RangeError, and the channel stays open", async () => {
+Deno.test("native: any other refused code throws a RangeError, and the channel stays open", async () => {
   const { channel, clock, socket } = wrap();
   const waits = clock.pending;
   socket.refuses = (code) => code !== 1000 && code < 3000;
@@ -435,7 +435,7 @@ Deno.test("native: another code that the socket refuses is a RangeError, and the
   assertEquals([info.initiator, "sent" in info], ["transport", false]);
 });
 
-Deno.test("native G6 a peer that doesn't answer: over after closeTimeout, and the timers are gone", async () => {
+Deno.test("native G6 the channel ends after closeTimeout without an answer, and leaves no timer", async () => {
   const { channel, clock, socket } = wrap({ closeTimeout: 300 });
   const done = channel.sink.close(1000);
   clock.advance(299);
@@ -456,7 +456,7 @@ Deno.test("native G6 a peer that doesn't answer: over after closeTimeout, and th
   assertEquals((await channel.closed).code, 1006);
 });
 
-Deno.test("native: the close timer is cleared when the close event comes", () => {
+Deno.test("native: the close event clears the close timer", () => {
   const { channel, clock, socket } = wrap();
   channel.sink.close();
   assert(clock.pending > 0);
@@ -464,7 +464,7 @@ Deno.test("native: the close timer is cleared when the close event comes", () =>
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("native G8 a peer that closes and leaves TCP open is noticed by looking, and bounded", async () => {
+Deno.test("native G8 polling detects a peer that closes and leaves TCP open, and the wait is limited", async () => {
   const { channel, clock, socket } = wrap({ closeTimeout: 1000 });
   clock.advance(3500);
   assertEquals(channel.state, "open");
@@ -485,7 +485,7 @@ Deno.test("native G8 a peer that closes and leaves TCP open is noticed by lookin
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("native: a close event after the peer's closing completes the report", async () => {
+Deno.test("native: a close event after the peer's Close completes the close info", async () => {
   const { channel, clock, socket } = wrap({ closeTimeout: 1000 });
   socket.readyState = 2;
   clock.advance(1000);
@@ -500,7 +500,7 @@ Deno.test("native: a close event after the peer's closing completes the report",
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("native: terminate uses the socket's own where it has one; else it closes it", async () => {
+Deno.test("native: terminate calls the socket's own terminate, or its close otherwise", async () => {
   const { channel, clock, socket } = wrap();
   let terminated = 0;
   const able = Object.assign(new FakeWebSocket(), { terminate: () => void terminated++ });
@@ -513,7 +513,7 @@ Deno.test("native: terminate uses the socket's own where it has one; else it clo
   assertEquals([clock.pending, other.clock.pending], [0, 0]);
 });
 
-Deno.test("native: a socket whose close throws does not break the channel", async () => {
+Deno.test("native: a channel ends normally if its socket's close throws", async () => {
   const { channel, socket } = wrap();
   socket.onClose = () => {
     throw new Error("broken");
@@ -532,7 +532,7 @@ Deno.test("native S119 addError closes without a code; done rejects with it", as
   assertStrictEquals((await channel.closed).error, error);
 });
 
-Deno.test("native C12 add after close throws, after the peer's it is false", () => {
+Deno.test("native C12 add throws after close, and returns false after the peer's close", () => {
   const mine = wrap();
   mine.channel.sink.close();
   assertInvalidState(() => mine.channel.sink.add("x"));
@@ -543,7 +543,7 @@ Deno.test("native C12 add after close throws, after the peer's it is false", () 
   mine.channel.terminate();
 });
 
-Deno.test("native: an aborted signal gives up the attempt, and later does nothing", async () => {
+Deno.test("native: an aborted signal ends the attempt, and has no effect later", async () => {
   const reason = new Error("changed my mind");
   const given = new AbortController();
   const { channel, clock, socket } = wrap({ signal: given.signal }, new FakeWebSocket(0));
@@ -560,7 +560,7 @@ Deno.test("native: an aborted signal gives up the attempt, and later does nothin
   assertEquals([before.socket.closes, before.clock.pending], [[[]], 0]);
 });
 
-Deno.test("native: a connection that is lost after close(): ended here, not clean, and no error", async () => {
+Deno.test("native: a connection lost after close() ends locally, not cleanly, and without an error", async () => {
   const { channel, socket } = wrap();
   channel.sink.close(3000, "mine");
   socket.closed({ code: 0, wasClean: false });
@@ -573,14 +573,14 @@ Deno.test("native: a connection that is lost after close(): ended here, not clea
   });
 });
 
-Deno.test("native: a Close was received and the socket says that it wasn't clean: so says closed", async () => {
+Deno.test("native: closed reports an unclean end after a Close if the socket does", async () => {
   const { channel, socket } = wrap();
   socket.closed({ code: 4000, reason: "half", wasClean: false });
   const { code, wasClean, initiator } = await channel.closed;
   assertEquals([code, wasClean, initiator], [4000, false, "remote"]);
 });
 
-Deno.test("native: the extensions in use are the socket's", () => {
+Deno.test("native: extensions are those of the socket", () => {
   const socket = new FakeWebSocket(0);
   const { channel } = wrap({}, socket);
   socket.extensions = "permessage-deflate";
@@ -590,9 +590,9 @@ Deno.test("native: the extensions in use are the socket's", () => {
   channel.terminate();
 });
 
-// Backpressure, by looking at bufferedAmount.
+// Backpressure, by polling bufferedAmount.
 
-Deno.test("native: ready follows bufferedAmount, by looking at it only while a caller waits", async () => {
+Deno.test("native: ready follows bufferedAmount, which the channel polls only while a caller waits", async () => {
   const { channel, clock, socket } = wrap({ highWaterMark: 100 });
   const idle = clock.pending;
   await channel.sink.ready;
@@ -627,7 +627,7 @@ Deno.test("native: flush fulfils when nothing is buffered, and rejects when the 
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("native G15 a lost socket that forgets what waited: flush rejects all the same", async () => {
+Deno.test("native G15 flush rejects even if a lost socket resets bufferedAmount", async () => {
   const { channel, clock, socket } = wrap();
   socket.bufferedAmount = 7;
   const flushed = channel.sink.flush();
@@ -640,7 +640,7 @@ Deno.test("native G15 a lost socket that forgets what waited: flush rejects all 
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("native: what waits for room while connecting goes on once it is open", async () => {
+Deno.test("native: senders that wait for room while connecting continue when the socket opens", async () => {
   const { channel, clock, socket } = wrap({ highWaterMark: 3 }, new FakeWebSocket(0));
   channel.sink.add("four");
   const ready = channel.sink.ready;
@@ -657,7 +657,7 @@ Deno.test("native: what waits for room while connecting goes on once it is open"
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("native: the latency and the ping of a socket that can't: none, and an UnsupportedError", async () => {
+Deno.test("native: on a socket without pings, latency is null and ping rejects with an UnsupportedError", async () => {
   const { channel } = wrap();
   const error = await rejection(channel.ping());
   assertInstanceOf(error, Error);

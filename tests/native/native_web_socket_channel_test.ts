@@ -9,7 +9,7 @@ import { withRecipe } from "../support/recipes.ts";
 
 const ignore = !hasNativeWebSocket();
 
-Deno.test("NativeWebSocketChannel.connect: over the global WebSocket, which is its socket", {
+Deno.test("NativeWebSocketChannel.connect: uses the global WebSocket as its socket", {
   ignore,
 }, async () => {
   await withRecipe("echo", {}, async ({ url }) => {
@@ -34,7 +34,7 @@ Deno.test("NativeWebSocketChannel.connect C43 sends header fields", {
   });
 });
 
-Deno.test("NativeWebSocketChannel.connect: what the socket can't do fails, without an attempt", {
+Deno.test("NativeWebSocketChannel.connect: an unsupported option fails without an attempt", {
   ignore,
 }, async () => {
   const channel = NativeWebSocketChannel.connect("ws://127.0.0.1:1", { maxMessageSize: 1 });

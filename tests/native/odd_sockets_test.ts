@@ -1,4 +1,4 @@
-/** Sockets that do what no standard has them do: a channel's ending stays the same. */
+/** Sockets with non-standard behaviour: a channel still ends in the same way. */
 
 import {
   assertEquals,
@@ -19,7 +19,7 @@ function throwBroken(): never {
   throw new Error("broken");
 }
 
-Deno.test("odd sockets: wrapped by a listener of its open event, which fires again: it stays open", async () => {
+Deno.test("odd sockets: a channel created in the socket's open event stays open when the event fires again", async () => {
   const socket = new FakeWebSocket(0);
   let channel: NativeChannel | undefined;
   socket.addEventListener("open", () => channel ??= wrap({}, socket).channel);
@@ -33,7 +33,7 @@ Deno.test("odd sockets: wrapped by a listener of its open event, which fires aga
   channel?.terminate();
 });
 
-Deno.test("odd sockets: one that is still closing at its close event is given the answer to the peer's Close", async () => {
+Deno.test("odd sockets: a socket that is still closing at its close event gets the answer to the peer's Close", async () => {
   for (
     const [code, reason, answer] of [
       [3001, "bye", [3001, "bye"]],
@@ -48,7 +48,7 @@ Deno.test("odd sockets: one that is still closing at its close event is given th
     const { initiator, wasClean } = await channel.closed;
     assertEquals([initiator, wasClean, channel.closeCode], ["remote", true, code]);
   }
-  // The one that was first has closed already, and a lost connection has no Close.
+  // The side that closed first has already sent its Close, and a lost connection has no Close.
   const own = wrap();
   void own.channel.sink.close(1000);
   own.socket.readyState = 2;
@@ -60,7 +60,7 @@ Deno.test("odd sockets: one that is still closing at its close event is given th
   assertEquals(lost.socket.closes, []);
 });
 
-Deno.test("odd sockets: a close event fired inside terminate changes nothing of the ending", async () => {
+Deno.test("odd sockets: a close event inside terminate doesn't change the close info", async () => {
   for (const hasTerminate of [false, true]) {
     const { channel, clock, socket } = wrap();
     const end = (): void => socket.closed({ code: 1006, wasClean: false });
@@ -78,7 +78,7 @@ Deno.test("odd sockets: a close event fired inside terminate changes nothing of 
   }
 });
 
-Deno.test("odd sockets G6 a close event fired when closeTimeout destroys the socket: still a timeout", async () => {
+Deno.test("odd sockets G6 a close event during the destruction at closeTimeout still reports a timeout", async () => {
   const { channel, clock, socket } = wrap({ closeTimeout: 10 });
   channel.sink.close(3000);
   socket.onClose = (it) => it.closed({ code: 1006, wasClean: false });
@@ -96,7 +96,7 @@ Deno.test("odd sockets G6 a close event fired when closeTimeout destroys the soc
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("odd sockets: closeTimeout 0 waits for nothing but a turn of the event loop", async () => {
+Deno.test("odd sockets: closeTimeout 0 waits only one turn of the event loop", async () => {
   const { channel, clock } = wrap({ closeTimeout: 0 });
   const done = channel.sink.close(1000);
   assertEquals([channel.state, await settled(done), clock.nextIn], ["closing", false, 0]);
@@ -105,7 +105,7 @@ Deno.test("odd sockets: closeTimeout 0 waits for nothing but a turn of the event
   assertEquals([(await channel.closed).initiator, clock.pending], ["timeout", 0]);
 });
 
-Deno.test("odd sockets G11 a socket that is closing and hasn't said so: add gives false, nothing is sent", async () => {
+Deno.test("odd sockets G11 add returns false and sends nothing on a socket that is closing without an event", async () => {
   const { channel, clock, socket } = wrap();
   socket.readyState = 2;
   assertEquals([channel.sink.add("dropped"), channel.state], [false, "closing"]);
@@ -115,7 +115,7 @@ Deno.test("odd sockets G11 a socket that is closing and hasn't said so: add give
   assertEquals([code, initiator, clock.pending], [4000, "remote", 0]);
 });
 
-Deno.test("odd sockets G13 a socket that is closing and hasn't said so: addStream ends, its source is cancelled", async () => {
+Deno.test("odd sockets G13 addStream ends and cancels its source on a socket that is closing without an event", async () => {
   const { channel, socket } = wrap();
   let cancelled = 0;
   const source = new ReadableStream<string>({
@@ -131,7 +131,7 @@ Deno.test("odd sockets G13 a socket that is closing and hasn't said so: addStrea
   await assertRejects(() => added, DOMException);
 });
 
-Deno.test("odd sockets: close, addError and dispose of one whose close throws: the close timer ends it", async () => {
+Deno.test("odd sockets: the close timer ends close, addError and dispose if the socket's close throws", async () => {
   const actions: ((channel: NativeChannel) => Promise<unknown> | void)[] = [
     (channel) => channel.sink.close(),
     (channel) => channel[Symbol.asyncDispose](),
@@ -148,7 +148,7 @@ Deno.test("odd sockets: close, addError and dispose of one whose close throws: t
   }
 });
 
-Deno.test("odd sockets: send throws for an early message: ready settles, closed has the error", async () => {
+Deno.test("odd sockets: when send throws for an early message, ready settles and closed has the error", async () => {
   const { channel, clock, socket } = wrap({}, new FakeWebSocket(0));
   const error = new Error("broken");
   socket.send = () => {
@@ -166,14 +166,14 @@ Deno.test("odd sockets: send throws for an early message: ready settles, closed 
   assertStrictEquals(info.error, error);
 });
 
-Deno.test("odd sockets: an error event and no close event, while connecting: connectTimeout ends it", async () => {
+Deno.test("odd sockets: connectTimeout ends a connecting socket that fires only an error event", async () => {
   const { channel, clock, socket } = wrap({ connectTimeout: 100 }, new FakeWebSocket(0));
   socket.emit("error", { message: "odd" });
   clock.advance(100);
   assertEquals([(await channel.closed).initiator, clock.pending], ["timeout", 0]);
 });
 
-Deno.test("odd sockets: a value that is no socket is a TypeError, and leaves no timer", () => {
+Deno.test("odd sockets: a value that isn't a socket throws a TypeError and leaves no timer", () => {
   for (const wrong of [null, undefined, 42, "ws://example.com", {}]) {
     const clock = new ManualClock();
     assertThrows(
@@ -185,7 +185,7 @@ Deno.test("odd sockets: a value that is no socket is a TypeError, and leaves no 
   }
 });
 
-Deno.test("odd sockets: a promise of a value that is no socket fails the channel, the TypeError is the cause", async () => {
+Deno.test("odd sockets: a promise of a value that isn't a socket fails the channel, with a TypeError as cause", async () => {
   const clock = new ManualClock();
   const none = Promise.resolve(null as unknown as WebSocketLike);
   const error = await NativeChannel.from(none, {}, clock).ready.catch((it: unknown) => it);
@@ -194,7 +194,7 @@ Deno.test("odd sockets: a promise of a value that is no socket fails the channel
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("odd sockets: of a promise that never settles, close, terminate and addError end the channel", async () => {
+Deno.test("odd sockets: close, terminate and addError end a channel whose promise never settles", async () => {
   const actions: ((channel: NativeChannel) => void)[] = [
     (channel) => void channel.sink.close(),
     (channel) => channel.terminate(),

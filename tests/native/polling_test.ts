@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { Polling } from "../../src/native/polling.ts";
 import { ManualClock } from "../../src/testing/manual_clock.ts";
 
-Deno.test("polling: looks at the state at its interval, until look gives false", () => {
+Deno.test("polling: checks the state at its interval until look returns false", () => {
   const clock = new ManualClock();
   const polling = new Polling(clock, 100);
   const looks: number[] = [];
@@ -11,7 +11,7 @@ Deno.test("polling: looks at the state at its interval, until look gives false",
   assertEquals([looks, clock.pending], [[100, 200, 300], 0]);
 });
 
-Deno.test("polling: the state is read at most every 32 ms, and every 5 s by default", () => {
+Deno.test("polling: checks the state at most every 32 ms, and every 5 s by default", () => {
   const clock = new ManualClock();
   new Polling(clock, 0).watchState(() => false);
   assertEquals(clock.nextIn, 32);
@@ -20,7 +20,7 @@ Deno.test("polling: the state is read at most every 32 ms, and every 5 s by defa
   assertEquals(clock.nextIn, 5000);
 });
 
-Deno.test("polling: looks at the amount often at first, then ever less, until look gives false", () => {
+Deno.test("polling: checks the amount often at first, then less often, until look returns false", () => {
   const clock = new ManualClock();
   const looks: number[] = [];
   new Polling(clock).watchAmount(() => looks.push(clock.now()) < 8);
@@ -28,7 +28,7 @@ Deno.test("polling: looks at the amount often at first, then ever less, until lo
   assertEquals([looks, clock.pending], [[1, 3, 7, 15, 31, 63, 95, 127], 0]);
 });
 
-Deno.test("polling: watching the amount twice is watching it once, and it can be watched again", () => {
+Deno.test("polling: a second watch of the amount has no effect, but the amount can be watched again later", () => {
   const clock = new ManualClock();
   const polling = new Polling(clock);
   let looks = 0;
@@ -56,7 +56,7 @@ Deno.test("polling: stop ends both; with nothing to stop it does nothing", () =>
   clock.advance(10_000);
 });
 
-Deno.test("polling: stop from inside look ends it all the same", () => {
+Deno.test("polling: stop inside look also ends the polling", () => {
   const clock = new ManualClock();
   const polling = new Polling(clock, 50);
   polling.watchState(() => {

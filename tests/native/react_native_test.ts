@@ -1,7 +1,7 @@
 /**
- * React Native's `WebSocket`, by a fake that differs from the standard where it does: header fields in a third
- * argument, no `bufferedAmount`, no `protocol` but the server's, events without `wasClean`, errors that are
- * `Error`s with a name of their own.
+ * React Native's `WebSocket`, as a fake with the same differences from the standard: header fields in a third
+ * argument, no `bufferedAmount`, only the server's `protocol`, events without `wasClean`, errors that are
+ * `Error`s with their own name.
  */
 
 import { assertEquals, assertInstanceOf } from "@std/assert";
@@ -71,7 +71,7 @@ class ReactNativeWebSocket {
     this.emit("open");
   }
 
-  /** As React Native reports a failure, of any kind. */
+  /** Reports any failure like React Native. */
   fail(message: string): void {
     this.readyState = 3;
     this.emit("error", { message });
@@ -109,7 +109,7 @@ function made(): ReactNativeWebSocket {
   return socket;
 }
 
-Deno.test("React Native: header fields are its constructor's third argument, and only then", async () => {
+Deno.test("React Native: the constructor gets header fields as its third argument, if there are any", async () => {
   await inReactNative(async () => {
     assertEquals(socketOwner(), "react-native");
     const channel = connect("ws://a.test/", { protocols: ["v1"], headers: { Authorization: "b" } });
@@ -124,7 +124,7 @@ Deno.test("React Native: header fields are its constructor's third argument, and
   });
 });
 
-Deno.test("React Native: messages both ways, nothing that it lacks is missed", async () => {
+Deno.test("React Native: messages pass both ways despite the missing members", async () => {
   await inReactNative(async () => {
     const channel = connect("ws://a.test/");
     channel.sink.add("early");
@@ -147,7 +147,7 @@ Deno.test("React Native: messages both ways, nothing that it lacks is missed", a
   });
 });
 
-Deno.test("React Native: a close of one's own", async () => {
+Deno.test("React Native: the user's close ends the channel", async () => {
   await inReactNative(async () => {
     const channel = connect("ws://a.test/");
     made().open();
@@ -161,7 +161,7 @@ Deno.test("React Native: a close of one's own", async () => {
   });
 });
 
-Deno.test("React Native: a failed attempt has its message; a lost connection is 1006", async () => {
+Deno.test("React Native: a failed attempt has the platform's message; a lost connection is 1006", async () => {
   await inReactNative(async () => {
     const channel = connect("ws://a.test/");
     made().fail("Expected HTTP 101 response but was '401 Unauthorized'");

@@ -1,6 +1,6 @@
 /**
- * What the table of native capabilities says, tried on the runtime that runs this: each capability that
- * is claimed is exercised, each that is denied is shown to be missing.
+ * Checks the table of native capabilities on the current runtime: the tests use each capability that
+ * the table claims, and show that each other one is missing.
  */
 
 import { assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
@@ -27,9 +27,9 @@ async function assertUnsupported(capability: string, options: ConnectOptions): P
 }
 
 interface Trial {
-  /** It is there, and does what it is to do. */
+  /** Shows that the capability is present and works. */
   there(): Promise<void>;
-  /** It is missing, and using it reports an error. */
+  /** Shows that the capability is missing, and that using it reports an error. */
   missing(): Promise<void>;
 }
 
@@ -82,7 +82,7 @@ const trials: Record<Capability, Trial> = {
         const subscription = channel.stream.listen(() => {});
         subscription.pause();
         await channel.ready;
-        // A reader that stopped at once has got everything.
+        // A reader that paused at once still gets every message.
         const total = 600 * 65_536;
         while ((await server.stats()).bytesSent < total) await statsWhenIdle(server, 1);
         subscription.resume();
@@ -104,7 +104,7 @@ const trials: Record<Capability, Trial> = {
         const channel = connect(server.url);
         await channel.ready;
         const offer = (await server.next("request")).headers["sec-websocket-extensions"];
-        // All or nothing: there is no way to say anything else.
+        // The platform has no finer settings.
         const fixed = platform() === "deno"
           ? undefined
           : "permessage-deflate; client_max_window_bits";
@@ -116,7 +116,7 @@ const trials: Record<Capability, Trial> = {
   },
   tls: {
     there: never,
-    // That a server of one's own authority is refused: reality_tls_test.ts.
+    // reality_tls_test.ts shows that a server with the user's own authority is refused.
     missing: () => assertUnsupported("tls", { tls: { rejectUnauthorized: false } }),
   },
   proxy: {
@@ -160,7 +160,7 @@ const trials: Record<Capability, Trial> = {
         assertInstanceOf(error, ConnectError);
         return error;
       };
-      // When to come back is a part of it, which no platform's socket reports; Deno's and Bun's do give the status.
+      // This includes Retry-After, which no platform's socket reports; Deno's and Bun's sockets report the status.
       const { phase, status, retryAfter } = await attempt(503);
       const isTold = platform() === "deno" || platform() === "bun";
       assertEquals(
@@ -171,20 +171,20 @@ const trials: Record<Capability, Trial> = {
   },
 };
 
-Deno.test("native capabilities: there is a trial of each", () => {
+Deno.test("native capabilities: a test covers each", () => {
   assertEquals(Object.keys(trials).sort(), Object.keys(NO_CAPABILITIES).sort());
 });
 
 for (const [name, { there, missing }] of Object.entries(trials)) {
   const claimed = hasNativeWebSocket() && nativeCapabilities()[name as Capability];
   Deno.test({
-    name: `native capabilities: ${name} is ${claimed ? "there" : "missing"}, as the table says`,
+    name: `native capabilities: ${name} is ${claimed ? "present" : "missing"}, as the table says`,
     ignore: !hasNativeWebSocket(),
     fn: claimed ? there : missing,
   });
 }
 
-Deno.test("native capabilities: with net instead, what is missing moves the choice", {
+Deno.test("native capabilities: a missing capability selects the net transport if there is one", {
   ignore: platform() === "browser",
 }, async () => {
   for (const name of Object.keys(trials) as Capability[]) {
@@ -197,13 +197,17 @@ Deno.test("native capabilities: with net instead, what is missing moves the choi
   }
 });
 
-Deno.test("native capabilities: without net, what is missing and required is an error", {
-  ignore: platform() !== "browser",
-}, async () => {
-  for (const name of Object.keys(trials) as Capability[]) {
-    const channel = WebSocketChannel.connect("ws://127.0.0.1:1", { require: [name] });
-    const error = await channel.ready.catch((it: unknown) => it);
-    assertInstanceOf(error, UnsupportedError);
-    assertEquals([error.capability, error.platform], [name, "browser"]);
-  }
-});
+Deno.test(
+  "native capabilities: a required missing capability is an error without the net transport",
+  {
+    ignore: platform() !== "browser",
+  },
+  async () => {
+    for (const name of Object.keys(trials) as Capability[]) {
+      const channel = WebSocketChannel.connect("ws://127.0.0.1:1", { require: [name] });
+      const error = await channel.ready.catch((it: unknown) => it);
+      assertInstanceOf(error, UnsupportedError);
+      assertEquals([error.capability, error.platform], [name, "browser"]);
+    }
+  },
+);

@@ -1,4 +1,4 @@
-/** What reality_test.ts says of TLS settings, with a server of one's own authority. */
+/** The claims of reality_test.ts about TLS settings, with a server of the test's own authority. */
 
 import { assertInstanceOf } from "@std/assert";
 import { ConnectError, WebSocketChannel } from "../../mod.ts";
@@ -7,20 +7,24 @@ import { createIdentity } from "../support/certificates.ts";
 import { startTls } from "../support/net_peers.ts";
 import { startRecipe } from "../support/recipes.ts";
 
-Deno.test("native capabilities: tls is missing: an authority of one's own is never trusted", {
-  ignore: !hasNativeWebSocket(),
-}, async () => {
-  const authority = createIdentity();
-  const identity = createIdentity({ names: ["localhost"], issuer: authority });
-  const echo = await startRecipe("echo");
-  const tls = await startTls(echo.url, identity);
-  try {
-    const channel = WebSocketChannel.connect(`wss://localhost:${tls.port}`, {
-      transport: "native",
-    });
-    assertInstanceOf(await channel.ready.catch((it: unknown) => it), ConnectError);
-  } finally {
-    await tls.close();
-    await echo.close();
-  }
-});
+Deno.test(
+  "native capabilities: tls is missing: the platform never trusts the user's own authority",
+  {
+    ignore: !hasNativeWebSocket(),
+  },
+  async () => {
+    const authority = createIdentity();
+    const identity = createIdentity({ names: ["localhost"], issuer: authority });
+    const echo = await startRecipe("echo");
+    const tls = await startTls(echo.url, identity);
+    try {
+      const channel = WebSocketChannel.connect(`wss://localhost:${tls.port}`, {
+        transport: "native",
+      });
+      assertInstanceOf(await channel.ready.catch((it: unknown) => it), ConnectError);
+    } finally {
+      await tls.close();
+      await echo.close();
+    }
+  },
+);

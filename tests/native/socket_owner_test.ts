@@ -21,18 +21,18 @@ function withGlobal(descriptor: PropertyDescriptor, body: () => void): void {
 const Original = globalThis.WebSocket as typeof WebSocket | undefined;
 const own = Original === undefined ? null : platform();
 
-Deno.test("socket owner: the platform's own is known", () => {
+Deno.test("socket owner: recognises the platform's own WebSocket", () => {
   assertEquals(socketOwner(), own);
 });
 
-Deno.test("socket owner: a lazy global that became its value is still the platform's", {
+Deno.test("socket owner: a lazy global that has become its value still belongs to the platform", {
   ignore: Original === undefined,
 }, () => {
   withGlobal({ value: Original, writable: true }, () => assertEquals(socketOwner(), own));
   withGlobal({ get: () => Original }, () => assertEquals(socketOwner(), own));
 });
 
-Deno.test("socket owner: a program's settings of stacks change nothing, and are left as they were", () => {
+Deno.test("socket owner: a program's stack settings have no effect and stay unchanged", () => {
   const read = (): [unknown, unknown] => {
     const { prepareStackTrace, stackTraceLimit } = Error as unknown as Record<string, unknown>;
     return [prepareStackTrace, stackTraceLimit];
@@ -44,7 +44,7 @@ Deno.test("socket owner: a program's settings of stacks change nothing, and are 
     { prepareStackTrace: (_error: unknown, frames: unknown) => frames },
   ];
   for (const it of settings) {
-    // What was looked at last is known.
+    // The last checked class is cached.
     withGlobal({ value: class WebSocket {} }, () => assertEquals(socketOwner(), null));
     try {
       Object.assign(Error, it);
@@ -57,18 +57,18 @@ Deno.test("socket owner: a program's settings of stacks change nothing, and are 
   }
 });
 
-Deno.test("socket owner: a mock or a polyfill has no known owner, however it is built", () => {
+Deno.test("socket owner: any mock or polyfill has no known owner", () => {
   const Base = Original ?? class {};
   const url = { get: (): string => "ws://a.test" };
   const mocks: unknown[] = [
     class WebSocket {},
     class WebSocket extends (Base as typeof Object) {},
-    // The way MSW, Sentry and others wrap it.
+    // MSW, Sentry and others wrap the class like this.
     new Proxy(Base, {}),
     Base.bind(null),
     function WebSocket() {},
     Object.defineProperty(class WebSocket {}.prototype, "url", url).constructor,
-    // Its text can say what it wants, its code is the program's.
+    // The class can fake its text, but its code belongs to the program.
     class extends EventTarget {
       get url(): string {
         throw new TypeError("Illegal invocation");
@@ -90,7 +90,7 @@ Deno.test("socket owner: a mock or a polyfill has no known owner, however it is 
 });
 
 Deno.test(
-  "socket owner: in Electron's renderer, which looks like Node, it is the browser's: no header fields",
+  "socket owner: in Electron's renderer, which looks like Node, the browser owns it: no header fields",
   {
     ignore: platform() !== "browser",
   },

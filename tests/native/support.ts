@@ -1,11 +1,11 @@
-/** What the tests of native channels share. */
+/** Helpers for tests of native channels. */
 
 import { NativeChannel } from "../../src/native/native_channel.ts";
 import type { FromOptions } from "../../src/web_socket/options.ts";
 import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { FakeWebSocket } from "../support/fake_web_socket.ts";
 
-/** A channel over a fake socket, and what moves both. */
+/** A channel over a fake socket, and their controls. */
 export interface Wrapped {
   readonly clock: ManualClock;
   readonly socket: FakeWebSocket;

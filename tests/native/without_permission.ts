@@ -10,5 +10,5 @@ const told: unknown = await channel.stream.next().catch((it: unknown) => it);
 const { initiator, error: why } = await channel.closed;
 if (!(error instanceof Error) || !(error.cause instanceof Error)) throw new TypeError();
 console.log(error.name, error.cause.name, initiator, told === error, why === error);
-// This one is not handled: it must not end the process with an error.
+// The program doesn't handle this rejection, which must not end the process with an error.
 WebSocketChannel.connect("ws://127.0.0.1:9/", { transport });

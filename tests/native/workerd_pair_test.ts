@@ -1,4 +1,4 @@
-/** Both ends of workerd's `WebSocketPair`, each a channel's, and one of them bare. Run by `deno task test:workerd`. */
+/** Both ends of workerd's `WebSocketPair`, as channels or one of them raw. Run by `deno task test:workerd`. */
 
 import { assertEquals } from "@std/assert";
 import { WebSocketChannel, type WebSocketLike } from "../../mod.ts";
@@ -37,7 +37,7 @@ Deno.test(
 );
 
 Deno.test(
-  "workerd: two channels on a pair, messages both ways, then a close",
+  "workerd: two channels on a pair exchange messages both ways, then close",
   options,
   async () => {
     const [one, other] = pair().map((it) => WebSocketChannel.from(it));

@@ -64,7 +64,7 @@ Deno.test("destroyLater: destroys a session once, on Deno a turn later", async (
   assertEquals(reasons, [[undefined, 11]]);
 });
 
-Deno.test("widenWindow: widens the session's window as far as the platform can; on Bun, to the stream's window", () => {
+Deno.test("widenWindow: widens the session's window to 16 MiB, on Bun to the stream's window", () => {
   const sizes: number[] = [];
   let onSettings = (_settings: object): void => {};
   const setLocalWindowSize = (size: number): void => void sizes.push(size);

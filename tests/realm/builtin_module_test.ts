@@ -8,18 +8,18 @@ interface Net {
   isIP(host: string): number;
 }
 
-Deno.test("a builtin module is found on Deno, Node and Bun", () => {
+Deno.test("builtin module: Deno, Node and Bun return the module", () => {
   assertEquals(builtinModule<Net>("net")?.isIP("::1"), 6);
   assertEquals(builtinModule("no such module"), null);
 });
 
-Deno.test("there is no builtin module where there is no process, or one that a bundler put there", () => {
+Deno.test("builtin module: there is none without a process object, or with a bundler's replacement", () => {
   for (const process of [undefined, {}, { env: {}, versions: {} }]) {
     withProcess(process, () => assertEquals(builtinModule("net"), null));
   }
 });
 
-Deno.test("a platform is asked for each builtin module once", () => {
+Deno.test("builtin module: the platform is asked once for each module", () => {
   const asked: string[] = [];
   const getBuiltinModule = (name: string): unknown => {
     asked.push(name);

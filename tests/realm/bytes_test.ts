@@ -17,12 +17,12 @@ function pattern(length: number): Uint8Array {
   return Uint8Array.from({ length }, (_, i) => i + length);
 }
 
-/** The elements, as an array of bytes stores them, whatever the object's own members say. */
+/** The elements as an array of bytes stores them, ignoring the object's own members. */
 function elements(bytes: Uint8Array): number[] {
   return Array.from({ length: lengthOf(bytes) }, (_, i) => (bytes[i] as number) & 0xff);
 }
 
-Deno.test("bytes: bytes of every kind are read without a change", () => {
+Deno.test("bytes: bytes of every kind are read unchanged", () => {
   for (const kind of HOSTILE_KINDS) {
     for (const size of SIZES) {
       const { value, expected } = hostileBytes(kind, pattern(size));
@@ -37,7 +37,7 @@ Deno.test("bytes: bytes of every kind are read without a change", () => {
   }
 });
 
-Deno.test("bytes: a view keeps its bounds and is no copy", () => {
+Deno.test("bytes: a view keeps its bounds and isn't copied", () => {
   const buffer = Uint8Array.of(0, 1, 2, 3, 4, 5, 6, 7).buffer;
   const bytes = new Uint8Array(buffer, 2, 3);
   assertStrictEquals(bytesOf(bytes), bytes);
@@ -50,7 +50,7 @@ Deno.test("bytes: a view keeps its bounds and is no copy", () => {
   assertEquals([bytesOf(new ArrayBuffer(0)), bytesOf(new Uint8Array())].map(lengthOf), [0, 0]);
 });
 
-Deno.test("bytes: a detached buffer, and a value without bytes, is a TypeError", () => {
+Deno.test("bytes: a detached buffer or a value without bytes throws a TypeError", () => {
   for (const [name, value] of withoutBytes()) {
     for (const read of [bytesOf, plainBytes, copyOf]) {
       assertThrows(() => read(value), TypeError, "", name);
@@ -64,7 +64,7 @@ Deno.test("bytes: a detached buffer, and a value without bytes, is a TypeError",
   }
 });
 
-Deno.test("bytes: of another realm they are bytes as well", () => {
+Deno.test("bytes: bytes of another realm are accepted", () => {
   const realm = foreign();
   if (realm === null) return;
   const values = [
@@ -81,7 +81,7 @@ Deno.test("bytes: of another realm they are bytes as well", () => {
   }
 });
 
-Deno.test("bytes: what another thread can make longer is copied where its length must not change", () => {
+Deno.test("bytes: shared memory is copied where its length must not change", () => {
   if (typeof SharedArrayBuffer === "undefined") return;
   for (const size of [33, 20_000]) {
     const shared = new Uint8Array(new SharedArrayBuffer(size)).fill(1);
@@ -99,7 +99,7 @@ Deno.test("bytes: what another thread can make longer is copied where its length
   }
 });
 
-Deno.test("bytes: optimised code notices a detached buffer, too", () => {
+Deno.test("bytes: optimised code also detects a detached buffer", () => {
   const empty = new Uint8Array(0);
   for (let i = 0; i < 300_000; i++) bytesOf(empty);
   for (const [what, value] of withoutBytes()) {

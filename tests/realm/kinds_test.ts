@@ -9,7 +9,7 @@ import {
 } from "../../src/realm/kinds.ts";
 import { foreign } from "../support/foreign_realm.ts";
 
-Deno.test("kinds: what counts as a promise", () => {
+Deno.test("kinds: a promise is recognised by its then method", () => {
   const thenable = Object.assign(() => {}, { then: () => {} });
   const yes = [Promise.resolve(), { then: () => {} }, thenable, foreign()?.("Promise.resolve()")];
   assertEquals(yes.map((it) => it === undefined || isPromiseLike(it)), [true, true, true, true]);
@@ -17,13 +17,13 @@ Deno.test("kinds: what counts as a promise", () => {
   assertEquals(no.map(isPromiseLike), no.map(() => false));
 });
 
-Deno.test("kinds: Web Streams by their methods", () => {
+Deno.test("kinds: Web Streams are recognised by their methods", () => {
   const { readable, writable } = new TransformStream();
   assertEquals([readable, writable, {}].map(isReadableStream), [true, false, false]);
   assertEquals([readable, writable, {}].map(isWritableStream), [false, true, false]);
 });
 
-Deno.test("kinds: an error's texts, of whichever realm it is", () => {
+Deno.test("kinds: the texts of an error are read from any realm", () => {
   const errors = [
     new TypeError("here"),
     foreign()?.("new TypeError('here')") ?? new TypeError("here"),

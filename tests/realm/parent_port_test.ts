@@ -6,7 +6,7 @@ Deno.test("the main thread has no parentPort", () => {
   assertEquals(parentPort(), null);
 });
 
-Deno.test("a worker's parentPort is found", () => {
+Deno.test("a worker has its parentPort", () => {
   const port = {};
   const modules: Record<string, object> = { "node:worker_threads": { parentPort: port } };
   withProcess({ getBuiltinModule: (name: string) => modules[name] }, () => {
