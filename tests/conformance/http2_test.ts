@@ -16,7 +16,7 @@ import { OWN_TRAITS, testWebSocketChannel } from "./mod.ts";
 const traits = { ...OWN_TRAITS, checksAccept: false };
 
 const LEFT_OUT: LeftOut = [
-  ["over HTTP/2 that status accepts", "C21 an answer of 200"],
+  ["over HTTP/2 the status 200 accepts the connection", "C21 an answer of 200"],
   [
     "it is about WebSocketChannel.open; http2_test.ts is about Http2.open",
     "open waits for the connection",
@@ -29,7 +29,7 @@ function connect(url: string, given: ConnectOptions | undefined): WebSocketChann
   return Http2.connect(url, options);
 }
 
-// The other suite has the recipes that this package's server has no equivalent of behind a gateway too: so all are each night.
+// Each night this suite also runs the recipes behind a gateway, because our own server can't play all of them.
 if (process.env["HTTP2"] === "all") {
   testWebSocketChannel("http2", {
     traits,

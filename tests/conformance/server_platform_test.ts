@@ -14,7 +14,7 @@ if (platform() === "deno" || platform() === "bun") {
     test: allBut(
       platform() === "deno"
         ? [[
-          "Deno's own socket takes 1014 for a breach of the protocol",
+          "Deno's own socket treats 1014 as a protocol error",
           "every code that RFC 6455",
         ]]
         : [],

@@ -23,7 +23,7 @@ const LEFT_OUT: LeftOut = [
     "G12 ",
   ],
   [
-    "nothing answers, so it is no server's test",
+    "no server answers, so the test is not about a server",
     ": G1 connection refused",
     ": G2 connection refused",
     "G4 close after a failed",
@@ -35,7 +35,7 @@ const LEFT_OUT: LeftOut = [
     "C62 ",
   ],
   [
-    "its server misbehaves, as ours never does",
+    "its server misbehaves, which our server never does",
     ": G2 G30 whatever fails",
     "attack 27",
     "C35 G29",
@@ -52,7 +52,7 @@ const LEFT_OUT: LeftOut = [
   ],
   ["its server answers as no WebSocket server does", "an answer of "],
   [
-    "its server sends frames made by hand",
+    "its server sends hand-written frames",
     "a Ping between fragments",
     "the peer closes without a code",
     "G16 ",

@@ -69,13 +69,13 @@ testWebSocketChannel("our server, npm ws", {
   startRecipe: startServerRecipe,
   test: allBut([
     [
-      "after bytes that are no frame ws waits for the end of TCP, and tells no error before",
+      "after bytes that are no frame ws waits for the end of TCP, and reports no error before",
       "C30 C31",
     ],
     ...(platform() === "bun"
       ? [
         [
-          "Bun has a ws of its own, over its native one: what waits there counts as sent",
+          "Bun replaces ws by its own, over its native WebSocket, which counts queued messages as sent",
           "G15",
         ] as const,
       ]

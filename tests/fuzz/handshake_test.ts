@@ -99,7 +99,7 @@ function cut(data: Uint8Array, places: readonly number[]): Uint8Array[] {
   return [...ends, data.length].map((end) => data.subarray(start, start = end));
 }
 
-Deno.test("heads of any bytes give the same result, or the same typed error, with any split", () => {
+Deno.test("Heads of any bytes give the same result, or the same typed error, with any split", () => {
   const places = fc.array(fc.nat(1000), { maxLength: 8 });
   check(fc.property(headLike(REQUEST), places, (data, at) => {
     const whole = outcome(new RequestParser(), [data]);

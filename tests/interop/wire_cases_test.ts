@@ -67,7 +67,10 @@ const cases: Case[] = [
   ["text of 126 bytes", [text("*".repeat(126)), BYE], [`text ${"*".repeat(126)}`, CLOSED]],
   ["a Ping of 125 bytes", [ping("x".repeat(125)), BYE], [`pong ${"x".repeat(125)}`, CLOSED]],
   ["a Ping of 126 bytes", [ping("x".repeat(126)), BYE], [MALFORMED]],
-  ["an unasked Pong", [masked({ opcode: 10, payload: "x" }), ping("y"), BYE], ["pong y", CLOSED]],
+  ["an unsolicited Pong", [masked({ opcode: 10, payload: "x" }), ping("y"), BYE], [
+    "pong y",
+    CLOSED,
+  ]],
   [
     "ten Pings",
     [...Array.from({ length: 10 }, (_, i) => ping(`payload-${i}`)), BYE],
@@ -94,8 +97,8 @@ const cases: Case[] = [
     [text("a", false), ping("p"), rest("b"), BYE],
     ["pong p", "text ab", CLOSED],
   ],
-  ["a continuation of nothing", [rest("a"), text("b")], [MALFORMED]],
-  ["a continuation of nothing, unfinished", [rest("a", false), text("b")], [MALFORMED]],
+  ["a continuation without a first frame", [rest("a"), text("b")], [MALFORMED]],
+  ["an unfinished continuation without a first frame", [rest("a", false), text("b")], [MALFORMED]],
   [
     "a continuation behind a whole message",
     [text("a", false), rest("b"), rest("c", false), text("d")],
@@ -127,10 +130,10 @@ const cases: Case[] = [
     ["a surrogate", "eda080"],
     ["above U+10FFFF", "f4908080"],
     ["a lone continuation byte", "80"],
-    ["cut short", "e282"],
+    ["a truncated sequence", "e282"],
     ["a byte that never occurs", "ff"],
   ].map(([name = "", hex = ""]): Case => [
-    `text that is no UTF-8: ${name}`,
+    `text that isn't UTF-8: ${name}`,
     [masked({ opcode: 1, payload: fromHex(`616263${hex}`) }), ping()],
     [NO_TEXT],
   ]),
@@ -148,7 +151,7 @@ const cases: Case[] = [
   ["a Close of one byte", [masked({ opcode: 8, payload: "a" })], [MALFORMED]],
   ["a reason of 123 bytes", [close(1000, "x".repeat(123))], [`close 1000 ${"x".repeat(123)}`]],
   ["a reason of 124 bytes", [close(1000, "x".repeat(124))], [MALFORMED]],
-  ["a reason that is no UTF-8", [close(1000, fromHex("cebae1bdb9cf83eda080"))], [
+  ["a reason that isn't UTF-8", [close(1000, fromHex("cebae1bdb9cf83eda080"))], [
     NO_TEXT,
   ]],
   ...[1000, 1001, 1003, 1008, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999].map((
@@ -165,7 +168,7 @@ const cases: Case[] = [
 ];
 
 const chops: [name: string, pieces: number][] = [["whole", Infinity], ["byte by byte", 1], [
-  "in threes",
+  "in pieces of three bytes",
   3,
 ]];
 

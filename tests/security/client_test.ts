@@ -79,12 +79,12 @@ const floods: [name: string, recipe: RecipeOptions, part: string][] = [
     response: "",
     repeat: "HTTP/1.1 100 Continue\r\n\r\n",
   }, "interim"],
-  ["bytes that are no HTTP", { response: "\0\0\0\0" }, 'it begins with "\\x00\\x00\\x00\\x00"'],
+  ["bytes that aren't HTTP", { response: "\0\0\0\0" }, 'it begins with "\\x00\\x00\\x00\\x00"'],
   ["an answer in HTTP/2's way", { response: "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" }, "not HTTP/1.1"],
   ["a banner without the end of a line", { response: "SSH-2.0-x" }, 'it begins with "SSH-2.0-x"'],
   ["a status that is no number", { response: "HTTP/1.1 abc" }, 'it begins with "HTTP/1.1 abc"'],
   [
-    "a line that is none",
+    "a line that isn't a header line",
     { response: "HTTP/1.1 200 OK\r\nDate\r\n" },
     'the head has a malformed line: "Date"',
   ],
@@ -157,7 +157,7 @@ const wrong: [name: string, response: string, part: string][] = [
   ],
   ["HTTP/1.0", GOOD.replace("1.1", "1.0") + "\r\n", "HTTP/1.0"],
   ["a folded header line", `${GOOD}a: b\r\n c\r\n\r\n`, "the head has a malformed line"],
-  ["a blank before the colon", `${GOOD}a : b\r\n\r\n`, "the head has a malformed line"],
+  ["a space before the colon", `${GOOD}a : b\r\n\r\n`, "the head has a malformed line"],
   ["an LF alone", GOOD.replaceAll("\r\n", "\n") + "\n", "LF without CR"],
 ];
 for (const [name, response, part] of wrong) {

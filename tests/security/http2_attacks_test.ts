@@ -112,8 +112,11 @@ const MALFORMED: Readonly<Record<string, Change>> = {
   "another :scheme": as(":scheme", "ftp"),
   "an :authority with a user": as(":authority", "a@b"),
   "an empty :authority": as(":authority", ""),
-  "a host that disagrees": and(["host", "evil.test"]),
-  "two hosts, one of which agrees": (fields, host) => [...fields, ["host", host], ["host", "evil"]],
+  "a host other than :authority": and(["host", "evil.test"]),
+  "two hosts, one the same as :authority": (
+    fields,
+    host,
+  ) => [...fields, ["host", host], ["host", "evil"]],
   "a name in upper case": and(["X-Upper", "1"]),
   "connection": and(["connection", "upgrade"]),
   "upgrade": and(["upgrade", "websocket"]),
@@ -204,7 +207,7 @@ function priority(parent: number): Uint8Array {
 const FLOODS: Readonly<Record<string, Flood>> = {
   // CVE-2019-9518.
   "empty DATA": { ends: true, most: 100_000, send: (session) => session.send(TYPE.DATA, 0, 1) },
-  "DATA of padding": {
+  "DATA with only padding": {
     // Bun doesn't return the flow-control credit.
     ends: platform() === "bun",
     most: 20_000,
@@ -241,7 +244,7 @@ const FLOODS: Readonly<Record<string, Flood>> = {
     most: 5_000,
     send: (session, i) => session.send(TYPE.PRIORITY, 0, 1, priority(2 * i + 3)),
   },
-  "PRIORITY of streams that there aren't": {
+  "PRIORITY of streams that don't exist": {
     most: 5_000,
     send: (session, i) => session.send(TYPE.PRIORITY, 0, 2 * i + 3, priority(1)),
   },
@@ -261,7 +264,7 @@ const FLOODS: Readonly<Record<string, Flood>> = {
     most: 20_000,
     send: (session) => session.send(TYPE.PING, 0, 0, new Uint8Array(8)),
   },
-  "answers to no PING": {
+  "PING acknowledgements without a PING": {
     most: 5_000,
     send: (session) => session.send(TYPE.PING, END_STREAM, 0, new Uint8Array(8)),
   },
@@ -467,7 +470,7 @@ const BEFORE: Readonly<Record<string, Deed>> = {
   "RST_STREAM with NO_ERROR": reset(0),
   "RST_STREAM with PROTOCOL_ERROR": reset(1),
   "RST_STREAM with CANCEL": reset(8),
-  "RST_STREAM with a code that is not known": reset(0x1234),
+  "RST_STREAM with an unknown code": reset(0x1234),
   "GOAWAY, and the end": (session) => {
     goAway(0, 0)(session);
     session.socket.end();
@@ -484,7 +487,7 @@ const BEFORE: Readonly<Record<string, Deed>> = {
   "upgrade": head([...OK, ["upgrade", "websocket"]]),
   "a name in upper case": head([...OK, ["X-Upper", "1"]]),
   "a pseudo-header field of requests": head([...OK, [":path", "/"]]),
-  "an answer with its end": head([[":status", "404"]], END_HEADERS | END_STREAM),
+  "an answer with END_STREAM": head([[":status", "404"]], END_HEADERS | END_STREAM),
   "a subprotocol that was not offered": head([...OK, ["sec-websocket-protocol", "chat"]]),
   "a large head": head([
     ...OK,
@@ -558,7 +561,7 @@ const BEHIND: Readonly<Record<string, Deed>> = {
   },
   "the loss of the connection": (session) => session.destroy(),
   "a WINDOW_UPDATE of 0": (session) => session.send(TYPE.WINDOW_UPDATE, 0, 1, uint32(0)),
-  "more DATA than there is room for": (session) => {
+  "more DATA than the window allows": (session) => {
     for (let i = 0; i < 64; i++) session.send(TYPE.DATA, 0, 1, new Uint8Array(16_384).fill(0x8a));
   },
   "a frame that is too large": (session) => session.send(TYPE.DATA, 0, 1, new Uint8Array(70_000)),

@@ -186,8 +186,8 @@ Deno.test("attack 28: a client never reads frames behind a wrong Accept", async 
 
 const closings: [title: string, name: RecipeName, options: RecipeOptions][] = [
   ["never answers", "never-close", {}],
-  ["dribbles Pongs forever", "raw", { repeat: "8a00" }],
-  ["dribbles messages forever", "raw", { repeat: "810161" }],
+  ["sends Pongs forever", "raw", { repeat: "8a00" }],
+  ["sends messages forever", "raw", { repeat: "810161" }],
   ["sends half a frame forever", "raw", { frames: "827f0000000040000000", repeat: "00" }],
   ["answers, and keeps TCP open", "close-keeps-tcp", {}],
 ];

@@ -121,12 +121,12 @@ const UPGRADED =
 
 const { answered } = SECRETS;
 const ANSWERS: Readonly<Record<string, (head: string) => string>> = {
-  "the request as it came": (head) => head,
+  "the unchanged request": (head) => head,
   // The error shows the first line's first 40 bytes, up to a possible query.
-  "no HTTP": () => `SSH-2.0 ${"x".repeat(32)}${answered}\r\n${answered}\r\n\r\n`,
-  "no HTTP, but a query": () => `GET /?${answered}`,
-  "an empty line, and the request as it came": (head) => `\r\n${head}`,
-  "no HTTP, but a query alone": () => `?${answered}`,
+  "bytes that aren't HTTP": () => `SSH-2.0 ${"x".repeat(32)}${answered}\r\n${answered}\r\n\r\n`,
+  "a query that isn't HTTP": () => `GET /?${answered}`,
+  "an empty line, and the unchanged request": (head) => `\r\n${head}`,
+  "only a query": () => `?${answered}`,
   "a refusal that quotes the request": (head) =>
     `HTTP/1.1 404 Cannot ${head.split("\r\n")[0]}\r\nContent-Length: 0\r\n\r\n`,
   "a malformed header line": () => `HTTP/1.1 200 OK\r\nSet-Cookie ${answered}\r\n\r\n`,
