@@ -246,7 +246,7 @@ Deno.test("onRefusal: may ignore the body, and may fail", async () => {
   });
 });
 
-Deno.test("onRefusal: the connect timeout includes it", async () => {
+Deno.test("onRefusal: connectTimeout includes its time", async () => {
   await withRecipe("http", { status: 404, repeat: "x" }, async (server) => {
     let body: ReadableStream<Uint8Array> | null = null;
     const channel = NetWebSocketChannel.connect(server.url, {
@@ -330,7 +330,7 @@ Deno.test("net timeout in phase dns: the channel opens no connection afterwards"
   });
 });
 
-Deno.test("net timeout in phase tcp", async () => {
+Deno.test("net timeout in phase tcp: the error names the phase", async () => {
   await withSilence(async (port) => {
     const { channel, clock } = start(`ws://127.0.0.1:${port}`, { connectTimeout: 1000 });
     clock.advance(1000);

@@ -189,7 +189,7 @@ Deno.test("dial: connects to an IPv6 address with a zone, which a URL can't cont
   });
 });
 
-Deno.test("dial: addressDelay is a time of at least 10 ms", () => {
+Deno.test("dial: addressDelay must be at least 10 ms", () => {
   for (const addressDelay of [0, 9, -1, NaN, 2 ** 31]) {
     assertThrows(() => NetWebSocketChannel.connect("ws://a.test", { addressDelay }), RangeError);
   }

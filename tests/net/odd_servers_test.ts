@@ -39,7 +39,7 @@ const answers: [name: string, answer: RecipeOptions, text: string, status: numbe
     200,
   ],
   [
-    "a proxy whose server is gone",
+    "a proxy whose server has ended",
     { response: "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n", then: "open" },
     "the server answered 502 Bad Gateway: a proxy got no valid answer from the server behind it",
     502,

@@ -139,7 +139,7 @@ Deno.test("attack 47 net: an unreferenced channel doesn't keep the process alive
           console.log("open");
         });
         if ("${when}" === "connecting") {
-          // Only this keeps it connecting.
+          // Only this keeps the channel connecting.
           const timer = setInterval(() => {}, 60_000);
           await channel.ready;
           clearInterval(timer);

@@ -174,7 +174,7 @@ const refusals = [
   ],
   ["a redirect", { answer: "HTTP/1.1 302 X\r\nLocation: /\r\n\r\n" }, "it answered 302 X", 302],
   [
-    "an answer with bytes behind it",
+    "an answer followed by bytes",
     { extra: "HTTP/1.1 101 Forged\r\n\r\n" },
     "it sent data into the tunnel before the server did",
     null,

@@ -37,7 +37,7 @@ interface Track {
   readonly clock: ManualClock;
   /** The started sockets, in order. */
   readonly sockets: FakeSocket[];
-  /** Their hosts. */
+  /** The hosts of the started sockets. */
   readonly started: string[];
 }
 
@@ -163,7 +163,7 @@ Deno.test("race: leaves no socket and no timer when aborted", async () => {
   assertEquals(await winner.then(() => "won", () => "over"), "over");
 });
 
-Deno.test("race: gives the caller the connecting sockets", async () => {
+Deno.test("race: passes the connecting sockets to the caller", async () => {
   const it = track(["a", "b"]);
   const winner = it.race.run();
   const seen = (): string[] => {

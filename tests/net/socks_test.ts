@@ -148,7 +148,7 @@ const faults: [name: string, manners: SocksManners, fault: string][] = [
   ["an end at once", { endsAfter: 1 }, "it ended the connection without an answer"],
   ["an end later", { endsAfter: 2 }, "it ended the connection without an answer"],
   [
-    "a rule against it",
+    "a rule that forbids the connection",
     { reply: () => "05020001000000000000" },
     "its rules don't allow the connection",
   ],
@@ -156,7 +156,7 @@ const faults: [name: string, manners: SocksManners, fault: string][] = [
   ["half a reply", { reply: () => "0500000100" }, "it ended the connection without an answer"],
   ["a wrong reply", { reply: () => "04000001000000000000" }, "it doesn't speak SOCKS5"],
   [
-    "bytes behind the reply",
+    "bytes after the reply",
     { extra: "485454502f" },
     "it sent data into the tunnel before the server did",
   ],

@@ -13,7 +13,7 @@ export interface Certificates {
   readonly other: Identity;
   /** For `localhost`, but expired. */
   readonly expired: Identity;
-  /** Of a client. */
+  /** The identity of a client. */
   readonly client: Identity;
 }
 

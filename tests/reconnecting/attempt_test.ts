@@ -18,7 +18,7 @@ import { NOTHING_LEFT, Rig } from "./support.ts";
 // deno-lint-ignore no-explicit-any -- the value is wrong on purpose
 const wrong = (value: unknown): any => value;
 
-Deno.test("target: a URL, a URL object, or options with a URL", async () => {
+Deno.test("target: accepts a URL, a URL object, or options with a URL", async () => {
   const targets: Target[] = [
     "ws://host/a",
     new URL("ws://host/a"),
@@ -166,7 +166,7 @@ Deno.test("target: an attempt that takes too long fails with the connection's ow
   assertEquals(rig.left, NOTHING_LEFT);
 });
 
-Deno.test("target: what a function returns must be a target", async () => {
+Deno.test("target: a function must return a target", async () => {
   for (const made of [undefined, null, 1, true, {}, [], () => "ws://host/", Symbol("x")]) {
     const rig = new Rig({ target: () => wrong(made) });
     const { events } = record(rig.channel.stream);

@@ -30,7 +30,7 @@ function refused(status: number, retryAfter: number | null = null): CloseInfo {
   return failedWith(new ConnectError("refused", { status, retryAfter }));
 }
 
-Deno.test("retry: the table of close codes", () => {
+Deno.test("retry: follows the table of close codes", () => {
   const final = [1000, 1002, 1003, 1007, 1008, 1009, 1010, 4401, 4403];
   for (const code of final) assertEquals(isWorthRetrying(closedWith(code)), false, `${code}`);
   for (const code of [1001, 1005, 1006, 1011, 1012, 1013, 1014, 3000, 4000, 4400, 4999]) {
@@ -45,7 +45,7 @@ Deno.test("retry: the code with which this side failed the connection counts as 
   assertEquals(isWorthRetrying({ ...LOST, sent: { code: 1011, reason: "" } }), true);
 });
 
-Deno.test("retry: the table of HTTP statuses", () => {
+Deno.test("retry: follows the table of HTTP statuses", () => {
   for (const status of [400, 401, 403, 404, 409, 410, 426, 501, 505, 301]) {
     assertEquals(isWorthRetrying(refused(status)), false, `${status}`);
   }

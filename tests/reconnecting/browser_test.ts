@@ -129,7 +129,7 @@ browserTest("a page that becomes visible again replaces a dead connection", asyn
 });
 
 browserTest(
-  "a page that was frozen has lost its connection, and connects when it resumes",
+  "a page that was frozen has lost its connection, and reconnects when it resumes",
   async (rig) => {
     const { tab, network, connect } = rig;
     await connect(200);

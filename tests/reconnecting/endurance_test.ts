@@ -18,7 +18,7 @@ const CONNECTIONS = 10_000;
 /** The allowed heap growth during the second half, in bytes per connection: a leak of one object exceeds it. */
 const GROWTH = 40;
 
-Deno.test("resumption: ten thousand connections of one session leave no memory behind", async () => {
+Deno.test("resumption: ten thousand connections of one session leak no memory", async () => {
   const clock = new ManualClock();
   const sessions = new Sessions({ clock });
   let handlers = 0;

@@ -459,7 +459,7 @@ Deno.test("attack 72: a hostile hello ends its own connection, and no session", 
     assertEquals([code, reason], [1002, "Not resume.v1"], String(message));
     assertEquals([sessions.size, owner.state], [1, "open"], String(message));
   }
-  // Guesses of an id.
+  // The client guesses an id.
   for (const guess of ["", "0".repeat(32), id.slice(0, -1), id.toUpperCase() + "0", "__proto__"]) {
     const { client } = open();
     await say(client, `!{"session":"${guess}","attempt":5,"received":7,"window":1000}`);
@@ -718,7 +718,7 @@ Deno.test("sessions: add throws a QueueFullError above maxBuffer; addStream wait
   await endAll(channels);
 });
 
-Deno.test("sessions: ten thousand sessions whose buffers fill keep no more than maxTotalBuffer", async () => {
+Deno.test("sessions: ten thousand sessions with full buffers keep at most maxTotalBuffer", async () => {
   const limit = 4 * 1024 * 1024;
   const sessions = new Sessions({ clock: new ManualClock(), maxTotalBuffer: limit });
   const channels: WebSocketChannel[] = [];
@@ -763,7 +763,7 @@ for (
     ["messages exceed a buffer that is", { maxBuffer: 1000 }, 60_000],
   ] as const
 ) {
-  Deno.test(`sessions: a handler that waits for room is never stuck while ${what} full`, async () => {
+  Deno.test(`sessions: a handler that waits for room always continues while ${what} full`, async () => {
     const { server, sessions } = await startEcho({}, new Sessions(options));
     const { channel, received } = connect(server.url);
     const sent = Array.from({ length: 300 }, (_, i) => `${i} `.padEnd(size, "x"));
@@ -811,7 +811,7 @@ Deno.test("sessions: a broadcast waits for a session without room, and closes on
   assertEquals([got.at(-1), sessions.bufferedAmount], [`=${one}`, 1000]);
   await say(client, "#1");
   assertEquals(got.at(-1), `=${two}`);
-  // Away, with a full buffer.
+  // The client is away, and its buffer is full.
   client.terminate();
   await microtasks(40);
   everybody.send(channels, "3");
@@ -859,7 +859,7 @@ Deno.test("sessions: a client that returns in time gets a close that happened wh
   assertEquals([info?.wasClean, info?.unacknowledged], [true, undefined]);
 });
 
-Deno.test("backpressure: a reader that stops doesn't stop the other direction", async () => {
+Deno.test("backpressure: a stopped reader doesn't stop the other direction", async () => {
   const { open, channels, clock } = room();
   const client = new ResumeClient(clock);
   let read = 0;

@@ -29,13 +29,13 @@ async function answers(guest: ServerWebSocketChannel, message: string): Promise<
 const WAYS: Readonly<
   Record<string, (network: Network, wakeUp: () => Promise<void>) => Promise<number>>
 > = {
-  "the server has closed meanwhile": async (network, wakeUp) => {
+  "the server has closed during the stop": async (network, wakeUp) => {
     network.guests[0]?.terminate();
     await wakeUp();
     await until(() => network.guests.length === 2);
     return 2;
   },
-  "the connection is dead, without a sign of it": async (network, wakeUp) => {
+  "the connection is silently dead": async (network, wakeUp) => {
     network.swallow();
     await wakeUp();
     await until(() => network.guests.length === 2);

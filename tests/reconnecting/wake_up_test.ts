@@ -66,7 +66,7 @@ Deno.test("heartbeat: any message counts as an answer", async () => {
   await rig.channel.close();
 });
 
-Deno.test("heartbeat: throttled timers don't kill a connection that answers", async () => {
+Deno.test("heartbeat: throttled timers don't end a connection that answers", async () => {
   const rig = await opened({ ...HEARTBEAT, interval: 5000, timeout: 2000 });
   rig.page.document.visibilityState = "hidden";
   for (let minute = 0; minute < 60; minute++) {
@@ -109,7 +109,7 @@ Deno.test("heartbeat: the channel sends none while it closes", async () => {
   assertEquals((await rig.channel.closed).initiator, "local");
 });
 
-Deno.test("wake-up: after an attempt that succeeds the usual delays apply", async () => {
+Deno.test("wake-up: the usual delays apply after a successful attempt", async () => {
   const rig = new Rig();
   rig.page.dispatchEvent(new Event("pageshow"));
   await rig.open();

@@ -158,7 +158,7 @@ Deno.test("broadcast: sends masked frames from a client's end, also while addStr
   await client.sink.close();
 });
 
-Deno.test("attack 44: one slow reader doesn't slow the others, and costs no copies", async () => {
+Deno.test("attack 44: one slow reader doesn't slow down the others, and causes no copies", async () => {
   await withServer({ closeTimeout: 20 }, async (server) => {
     const slow = await upgraded(server);
     slow.socket.pause();

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { ChannelQueue, MAX_OVER } from "../../src/server/channel_queue.ts";
 import { settled } from "../support/events.ts";
 
-Deno.test("the queue gives channels in the order of push, to the caller that asked first", async () => {
+Deno.test("the queue passes channels in the order of push to the caller that asked first", async () => {
   const queue = new ChannelQueue<string>();
   queue.push("a");
   queue.push("b");

@@ -164,7 +164,7 @@ for (const [runtime, command] of RUNTIMES) {
   });
 }
 
-Deno.test("deploy: the page shows the files as they are", () => {
+Deno.test("deploy: the page shows the current files", () => {
   const page = read("docs/how-to/deploy.md");
   const files = [...Deno.readDirSync(new URL("examples/deploy/", ROOT))].map((it) => it.name);
   for (const file of files) {

@@ -355,7 +355,7 @@ function freePort(): number {
 const chromium = await findChromium();
 const withoutChromium = leftOut("Chromium", chromium !== null);
 
-/** Tests something with a browser. */
+/** Defines a test that needs a browser. */
 function testInChromium(name: string, body: (browser: Browser) => Promise<void>): void {
   Deno.test({
     name: `${name}${withoutChromium}`,

@@ -22,9 +22,9 @@ interface Framework {
   readonly isLarge: boolean;
   /** Whether it ends the process by itself on SIGTERM, at once. */
   readonly isEnding?: boolean;
-  /** Files of its application. */
+  /** The files of the application. */
   readonly files: Readonly<Record<string, string>>;
-  /** Programs that build it. */
+  /** The programs that build the application. */
   readonly build: readonly (readonly string[])[];
   /** The path of its own WebSocket, as its client uses it, and the beginning of the first message. */
   own?(page: string): { path: string; protocols: string[]; starts: string };
@@ -73,7 +73,7 @@ const FRAMEWORKS: readonly Framework[] = [
   },
 ];
 
-/** The program below a title of the page, importing the package from a file. */
+/** Returns the guide's program below a title, with the package imported from a file. */
 function programOf(title: string, entry: string): string {
   const page = Deno.readTextFileSync(PAGE);
   const start = page.indexOf(`\n## ${title}\n`);

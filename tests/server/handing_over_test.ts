@@ -12,7 +12,7 @@ const PROGRAM = "tests/server/programs/handing_over.ts";
 
 for (const [runtime, command] of [...RUNTIMES, ["the newest Node", await newestNode()] as const]) {
   const left = leftOut(runtime, command !== null);
-  const what = runtime === "Bun" ? "Bun sends no socket" : "nothing of it is lost";
+  const what = runtime === "Bun" ? "Bun sends no socket" : "no message is lost";
   Deno.test({
     name: `a connection sent to another process, on ${runtime}: ${what}${left}`,
     ignore: command === null,

@@ -173,7 +173,7 @@ Deno.test("tls: bind and setTls throw the same error for invalid settings on eve
         }
       }
     }
-    // The old ones are still in use.
+    // The server still uses the old certificates.
     const client = NetWebSocketChannel.connect(server.url, { tls: { rejectUnauthorized: false } });
     await client.ready;
     await client.sink.close(1000);
@@ -222,7 +222,7 @@ Deno.test("reusePort: two servers share a port; without it, and on an old Node, 
   assertEquals(second.address, first.address);
   const refused = await assertRejects(() => WebSocketServer.bind({ port }), Error);
   assertEquals((refused as { code?: string }).code, "EADDRINUSE");
-  // The system decides by the client's port.
+  // The system chooses a server by the client's port.
   const servers = [first, second];
   for (let i = 0; servers.some(({ channels }) => channels.size === 0); i++) {
     assert(i < 500, "one of the two gets nothing");

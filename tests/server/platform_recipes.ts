@@ -1,6 +1,6 @@
 /**
- * Recipes over whole servers: `WebSocketServer`, and the upgrades of `Deno.serve` and `Bun.serve`. The reports
- * about TCP are what a channel reports.
+ * Recipes over whole servers: `WebSocketServer`, and the upgrades of `Deno.serve` and `Bun.serve`. A recipe
+ * reports the TCP events that its channel reports.
  */
 
 import {

@@ -101,7 +101,7 @@ export async function startProgram(
       try {
         child.kill(signal);
       } catch {
-        // It has ended by itself.
+        // The program has already ended.
       }
       return await ended;
     },

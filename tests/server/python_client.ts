@@ -41,7 +41,7 @@ export class PythonClients {
   #text = "";
   #errors = "";
 
-  /** Starts it. */
+  /** Starts the process. */
   constructor() {
     const [program = "", ...args] = python ?? [];
     const script = `${process.cwd()}/tests/interop/peers/python_driver.py`;

@@ -57,7 +57,7 @@ for (const [runtime, command] of runtimes) {
     const left = reason === null ? "" : ` (left out: ${reason})`;
     for (const what of ["echo", "upload"]) {
       Deno.test({
-        name: `rolling restart by ${way.what}, ${what}, on ${runtime}: nothing is lost${left}`,
+        name: `rolling restart by ${way.what}, ${what}, on ${runtime}: no message is lost${left}`,
         ignore: reason !== null,
         async fn() {
           const words = await commandOf(runtime, command ?? [], way, what);

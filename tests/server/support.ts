@@ -1,4 +1,4 @@
-/** What the server's tests share. */
+/** Helpers for tests of the server. */
 
 import { assertEquals, assertFalse, assertStrictEquals } from "@std/assert";
 import { deadline } from "@std/async";
