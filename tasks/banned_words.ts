@@ -1,13 +1,13 @@
-/** What no text of the project says: see CONTRIBUTING.md. The only list of it. */
+/** The only list of words that the project's texts do not use: see CONTRIBUTING.md. */
 
-/** Words that aren't written, and what is written in their place. */
+/** Banned words, and their replacement. */
 export interface BannedWords {
   /** A regular expression; a space in it also matches where a line ends. */
   readonly pattern: string;
   readonly instead: string;
 }
 
-/** A place where banned words are right. */
+/** A place where banned words are correct. */
 export interface FalseAlarm {
   /** A regular expression of the text around the words. */
   readonly pattern: string;

@@ -1,5 +1,5 @@
 /**
- * Measures this package beside others, on every runtime there is: Deno, the newest Node, Node 20, Bun.
+ * Compares this package with others, on Deno, the newest Node, Node 20 and Bun.
  *
  * ```sh
  * deno task bench                        # everything, about twenty minutes
@@ -12,8 +12,8 @@
  * deno task bench --docs                 # also the pictures and tables of docs/
  * ```
  *
- * Where only a part is measured, the rest of the file stays. Targets are shown, never judged: a machine
- * that does other things as well proves nothing. It fails when a section can't be run to its end, or,
+ * If it measures only a part, the rest of the file stays. It shows targets, but never fails for them: a machine
+ * that does other work as well proves nothing. It fails when a section doesn't run to its end, or,
  * with `--quick`, when a contender fails.
  */
 
@@ -34,7 +34,7 @@ import {
 import { fromFileUrl } from "./support.ts";
 import { OUT } from "./tools.ts";
 
-/** What was asked for. */
+/** The parsed arguments. */
 interface Request {
   readonly sections: readonly string[];
   readonly runtimes: readonly string[];
@@ -87,7 +87,7 @@ function machine(): string {
   return `${all.length} × ${all[0]?.model.trim() ?? "an unknown processor"}, ${osName()}, loopback`;
 }
 
-/** Measures, and writes the file whenever a section is done. Gives what failed. */
+/** Measures, and writes the file after each section. Returns the failures. */
 async function measure(request: Request): Promise<string[]> {
   const { json, quick } = request;
   const runs = new Map((await keptRuns(request)).map((run) => [run.runtime, run]));
@@ -115,23 +115,23 @@ async function measure(request: Request): Promise<string[]> {
   return faults;
 }
 
-/** What is in the file, unless everything is to be measured again. */
+/** The content of the file, unless everything is measured again. */
 async function keptRuns(request: Request): Promise<readonly Run[]> {
   const { json, quick, resume, sections, runtimes } = request;
   const isPart = sections.length > 0 || runtimes.length < Object.keys(RUNTIMES).length;
   if (!resume && !isPart) return [];
   const file = await read(json).catch(() => null);
-  // A try's figures and others don't go together.
+  // Don't mix the figures of a smoke test with others.
   return file?.quick === quick ? file.runs : [];
 }
 
-/** The sections to run: those named, else all, or with `--resume` those that aren't done. */
+/** The sections to run: the named ones, otherwise all, or with `--resume` the missing ones. */
 function sectionsFor(
   key: string,
   { sections, quick, resume }: Request,
   run: Run | undefined,
 ): string[] {
-  // What has nothing to do with a runtime is done once.
+  // A section that doesn't depend on the runtime runs once.
   const possible = SECTIONS.filter((it) => it !== "size" || (key === "deno" && !quick));
   if (sections.length > 0) return sections.filter((it) => possible.includes(it));
   return possible.filter((it) => !resume || run?.sections.includes(it) !== true);
@@ -175,7 +175,7 @@ function merged(
   rows: readonly Row[],
 ): Run {
   const old = run?.rows ?? [];
-  // What is measured again stays in its place.
+  // A new measurement keeps the place of the old one.
   const replaced = old.map((row) => rows.find(({ id }) => id === row.id) ?? row);
   const added = rows.filter(({ id }) => !old.some((row) => row.id === id));
   return {

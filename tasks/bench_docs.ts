@@ -1,4 +1,4 @@
-/** Puts a measurement's tables and pictures into docs/. */
+/** Writes a measurement's tables and pictures into docs/. */
 
 import { between, origin, rowTables, summary, targetTable } from "../bench/report/markdown.ts";
 import { plots } from "../bench/report/plots.ts";
@@ -10,7 +10,7 @@ const ROOT = new URL("../", import.meta.url);
 const ASSETS = new URL("docs/assets/performance/", ROOT);
 const PAGE = "docs/explanation/performance.md";
 
-/** Writes the JSON, the pictures, and what stands between the documents' markers. */
+/** Writes the JSON, the pictures, and the text between the documents' markers. */
 export async function writeDocs(measurement: Measurement): Promise<void> {
   await Deno.mkdir(ASSETS, { recursive: true });
   await Deno.writeTextFile(new URL("results.json", ASSETS), JSON.stringify(measurement) + "\n");

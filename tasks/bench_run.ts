@@ -1,4 +1,4 @@
-/** How a section of the benchmarks is run on a runtime. */
+/** Runs a section of the benchmarks on a runtime. */
 
 import type { Row } from "../bench/row.ts";
 import { standInArgs } from "./std.ts";
@@ -8,7 +8,7 @@ import { NEWEST_NODE, npm, OLDEST_NODE, OUT, output, runtime, succeed } from "./
 const ROOT = new URL("../", import.meta.url);
 const FOLDER = new URL("bench/", OUT);
 
-/** The sections, in the order in which they are run. */
+/** The sections, in the order of execution. */
 export const SECTIONS: readonly string[] = [
   "size",
   "protocol",
@@ -24,7 +24,7 @@ export const SECTIONS: readonly string[] = [
   "diagnostics",
 ];
 
-/** The runtimes, by what `--runtime` calls them. */
+/** The runtimes, by their names for `--runtime`. */
 export const RUNTIMES: Readonly<Record<string, string>> = {
   deno: "Deno",
   [`node${NEWEST_NODE}`]: `Node ${NEWEST_NODE}`,
@@ -32,7 +32,7 @@ export const RUNTIMES: Readonly<Record<string, string>> = {
   bun: "Bun",
 };
 
-/** The peers, by names that no runtime puts something else in the place of. */
+/** The peers, by names that no runtime replaces with its own implementation. */
 const PEERS = [
   "peer-ws@npm:ws@8",
   "peer-ws-plain@npm:ws@8",
@@ -69,7 +69,7 @@ export async function findRuntime(key: string): Promise<BenchRuntime> {
   return { name, version: `Node ${version}`, command: [...command, "--expose-gc"] };
 }
 
-/** The first program on the path that is of the right version; others of its name may stand before it. */
+/** The first program on the path with the right version; others with its name may precede it. */
 async function onPath(key: string): Promise<string[] | null> {
   const [, name = "", major = ""] = /^([a-z]+)(\d*)$/.exec(key) ?? [];
   const separator = Deno.build.os === "windows" ? ";" : ":";
@@ -82,7 +82,7 @@ async function onPath(key: string): Promise<string[] | null> {
   return null;
 }
 
-/** How long npm may take to bring a runtime, in milliseconds. */
+/** The maximum time for npm to install a runtime, in milliseconds. */
 const PATIENCE = 120_000;
 
 async function withinTime<T>(work: Promise<T>): Promise<T> {
@@ -130,13 +130,13 @@ export async function prepareBeside(
   return script;
 }
 
-/** The longest that a section may take, in milliseconds. */
+/** The maximum duration of a section, in milliseconds. */
 const LIMIT = 900_000;
 
 /**
- * Runs a section in a process of its own, which it ends in any case; it gives each row when it is there.
+ * Runs a section in a process of its own, which it always ends. It yields each row when it is ready.
  *
- * @throws {Error} When it doesn't come to its end.
+ * @throws {Error} When the section doesn't run to its end.
  */
 export async function* runSection(
   { command, name }: BenchRuntime,
@@ -175,7 +175,7 @@ async function* lines(bytes: ReadableStream<Uint8Array>): AsyncGenerator<string>
   }
 }
 
-/** The sizes of the bundles for browsers, as `deno task size` tells them. */
+/** The sizes of the bundles for browsers, from `deno task size`. */
 async function sizes(): Promise<Row> {
   const { stdout } = await output([Deno.execPath(), "run", "--allow-all", "tasks/size.ts"], {
     cwd: fromFileUrl(ROOT),

@@ -1,10 +1,10 @@
 /**
  * Builds the npm package: `.out/npm/package/`, and the tarball beside it.
  *
- * Where JSR can be reached it is built with dnt, which also runs its own type check and the tests of the
- * layers that need nothing but the language. Elsewhere it is built with `deno pack`, and what that
- * leaves out is filled in here. Both have the same entries, as ES modules with types. `--dnt` insists on
- * the one, `--pack` on the other.
+ * If JSR can be reached, dnt builds it, and also runs its own type check and the tests of the
+ * layers that need only the language. Otherwise `deno pack` builds it, and this task adds what that
+ * leaves out. Both have the same entries, as ES modules with types. `--dnt` requires
+ * the first builder, `--pack` the second.
  *
  * ```sh
  * deno task npm
@@ -20,9 +20,9 @@ export const NPM_NAME = "web-socket-channel";
 
 const ROOT = new URL("../", import.meta.url);
 
-/** What was built. */
+/** A built package. */
 export interface Built {
-  /** The folder of it all. */
+  /** The folder of all output. */
   readonly folder: URL;
   /** The package as a folder. */
   readonly content: URL;
@@ -40,7 +40,7 @@ export const FOR_PAGES: Readonly<Record<string, string>> = {
 
 const DNT = "jsr:@deno/dnt@^0.43.2";
 
-/** Tests that need nothing but the language, which is what dnt's own runner can do. */
+/** Tests that need only the language, which dnt's own runner can run. */
 const DNT_TESTS = "tests/{handshake,protocol}/*_test.ts";
 
 interface Config {
@@ -51,7 +51,7 @@ interface Config {
   readonly publish: { readonly include: readonly string[] };
 }
 
-/** What package.json says besides the entries. */
+/** The fields of package.json besides the entries. */
 interface Manifest {
   name: string;
   version: string;
@@ -105,7 +105,7 @@ export async function hasDnt(): Promise<boolean> {
   return (await output(command, { cwd: fromFileUrl(ROOT) })).code === 0;
 }
 
-/** The part of dnt that is used; its own types are not available everywhere. */
+/** The part of dnt that this task uses; its own types are not available everywhere. */
 interface Dnt {
   build(options: {
     entryPoints: { name: string; path: string }[];
@@ -150,7 +150,7 @@ async function buildWithDnt(config: Config, content: URL): Promise<void> {
     },
     package: manifest(config),
   });
-  // What its test runner needs isn't part of the package.
+  // The dependencies of its test runner aren't part of the package.
   for (const left of ["node_modules", "package-lock.json", "test_runner.js"]) {
     await Deno.remove(new URL(left, content), { recursive: true }).catch(() => {});
   }
@@ -337,7 +337,7 @@ export async function installedIn({ folder, tarball }: Built, name: string): Pro
   return project;
 }
 
-/** What the arguments of a task say to build with. */
+/** The builder that the arguments of a task select. */
 export function builderOf(args: readonly string[]): Builder {
   if (args.includes("--dnt")) return "dnt";
   return args.includes("--pack") ? "pack" : "whichever is available";

@@ -1,5 +1,5 @@
 /**
- * Builds the npm package and looks at the tarball as a user gets it: what package linters say of it, its
+ * Builds the npm package and checks the tarball that users get: the findings of package linters, its
  * types in a strict project, its entries on each runtime, and browser bundles of it.
  *
  * ```sh
@@ -40,7 +40,7 @@ import {
 } from "./tools.ts";
 
 const ROOT = new URL("../", import.meta.url);
-/** Entries that have no place in a browser. */
+/** Entries that don't work in a browser. */
 const ELSEWHERE = new Set([
   ...["./net", "./server", "./diagnostics", "./cli", "./topics", "./topics/testing"],
 ]);
@@ -74,7 +74,7 @@ async function checkManifest({ project, entries }: Checked): Promise<void> {
   if (wrong.length > 0) throw new Error(`package.json is wrong: ${wrong.join(", ")}`);
 }
 
-/** What npm shows has no commands of the repository, and no link that leads nowhere there. */
+/** The pages that npm shows have no commands of the repository, and no broken link. */
 async function checkPages({ built }: Checked): Promise<void> {
   const wrong: string[] = [];
   for (const page of ["README.md", "CHANGELOG.md"]) {
@@ -236,15 +236,15 @@ async function checkCommand(command: readonly string[], { project }: Checked): P
 /** The result of a check. */
 export interface CheckResult {
   readonly name: string;
-  /** What is wrong, or `null`. */
+  /** The fault, or `null`. */
   readonly error: string | null;
-  /** Why it couldn't be done, or an empty text. */
+  /** Why the check couldn't run, or an empty text. */
   readonly note: string;
-  /** How long it took. */
+  /** Its duration. */
   readonly seconds: number;
 }
 
-/** A check: it throws when something is wrong, and may say why it couldn't be done. */
+/** A check. It throws for a fault, and may return why it couldn't run. */
 interface Check {
   readonly name: string;
   run(checked: Checked): Promise<string | void>;
@@ -323,7 +323,7 @@ async function checkTutorial({ built }: Checked): Promise<void> {
 }
 
 /**
- * Looks at the package as a user gets it.
+ * Checks the package that users get.
  *
  * @param wanted Whether a check of this name is to run.
  */
@@ -371,7 +371,7 @@ async function checkBoth(wanted: (name: string) => boolean): Promise<number> {
   return failed.length;
 }
 
-/** A line for each check, with what became of it on each builder's package; `null`: dnt isn't available. */
+/** A line for each check with the results for both builders' packages; `null` if dnt isn't available. */
 export function sideBySide(
   dnt: readonly CheckResult[] | null,
   pack: readonly CheckResult[],

@@ -17,7 +17,7 @@ const ROOT = new URL("../", import.meta.url);
 const PEERS = new URL("tests/check/peers/", ROOT);
 const REPORTS = new URL("docs/assets/check/", ROOT);
 const OPTIONS: CheckOptions = { timeout: 8000 };
-/** This package is never silent: a wait is that of a busy machine. */
+/** This package is never silent: only a busy machine causes a wait. */
 const OWN_OPTIONS: CheckOptions = { timeout: 60_000 };
 
 /** A program to check, by the name of its report. */
@@ -142,7 +142,7 @@ async function clientReport({ name, file, client = [] }: Subject): Promise<Repor
   }
 }
 
-/** What is published: the exchange of bytes only where there is something to see. */
+/** The published report, with transcripts only of results other than ok. */
 function slim(report: Report): Report {
   const results = report.results.map((it) => ({
     ...it,

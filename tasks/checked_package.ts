@@ -1,8 +1,8 @@
-/** What the checks of the npm package share: the package, and a project that uses it. */
+/** Shared code of the checks of the npm package: the package, and a project that uses it. */
 
 import { type Built, NPM_NAME, readConfig } from "./build_npm.ts";
 
-/** What is to be exported: read from the source, compared with the package. */
+/** The names that the source exports, for a comparison with the package. */
 export type Entries = ReadonlyMap<string, readonly string[]>;
 
 /** The package, and a project that it is installed in. */
@@ -22,7 +22,7 @@ export async function sourceEntries(): Promise<Entries> {
   return entries;
 }
 
-/** What an entry is imported by. */
+/** The import specifier of an entry. */
 export function specifier(entry: string): string {
   return NPM_NAME + entry.slice(1);
 }
@@ -32,7 +32,7 @@ export function write({ project }: Checked, name: string, text: string): Promise
   return Deno.writeTextFile(new URL(name, project), text);
 }
 
-/** The blocks of both READMEs as they stand, but for the package's name, as modules of the project. */
+/** Writes the blocks of both READMEs, unchanged except for the package's name, as modules of the project. */
 export async function writeReadme(checked: Checked): Promise<string[]> {
   const { name } = await readConfig();
   const root = await Deno.readTextFile(new URL("../README.md", import.meta.url));

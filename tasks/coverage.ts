@@ -13,7 +13,7 @@ import { fromFileUrl, run } from "./support.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const LAYERS = ["protocol", "permessage_deflate", "handshake"];
-/** What is measured; of RFC 7692 only the negotiation: the engines differ from runtime to runtime. */
+/** The measured files; of RFC 7692 only the negotiation: the engines differ between runtimes. */
 const MEASURED = "(protocol/|handshake/|permessage_deflate/deflate_parameters)";
 const PERCENT = 100;
 

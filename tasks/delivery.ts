@@ -1,5 +1,5 @@
 /**
- * How much arrives over connections that don't hold ("jitter"): 1,000 clients, 120 messages at 2 a second, each
+ * How many messages arrive over unstable connections ("jitter"): 1,000 clients, 120 messages at 2 per second, each
  * connection reset about every 15 seconds and its client offline for 2. This package with resumption and
  * without it, beside partysocket and socket.io, in the same run, on every runtime.
  *
@@ -51,7 +51,7 @@ const QUICK: JitterPlan = {
   patience: 5000,
 };
 
-/** How long one contender may take, in milliseconds. */
+/** The maximum duration of one contender, in milliseconds. */
 const LIMIT = 300_000;
 
 async function run(
@@ -66,7 +66,7 @@ async function run(
   return JSON.parse(line);
 }
 
-/** The share that arrived: never rounded up to all. */
+/** The share of received messages, never rounded up to 100 %. */
 function share({ delivered, expected }: Delivery): string {
   return `${(Math.floor(delivered / expected * 10_000) / 100).toFixed(2)} %`;
 }
@@ -102,7 +102,7 @@ for (const key of chosen.length > 0 ? chosen : Object.keys(RUNTIMES)) {
   versions.push(version);
   columns.push(column);
   const [own] = column;
-  // The one thing that is promised, whatever the machine.
+  // The only promise that does not depend on the machine.
   failed ||= own === undefined || own.delivered < own.expected || own.doubled + own.disordered > 0;
 }
 

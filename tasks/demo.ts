@@ -1,5 +1,5 @@
 /**
- * The demonstration: what the package does, on a real server, printed for a person to read.
+ * The demonstration: uses the package with a real server, and prints the results for a reader.
  *
  * ```sh
  * deno task demo                          # a server of its own: npm ws in another process
@@ -13,9 +13,9 @@ import * as status from "../status.ts";
 import { fromFileUrl } from "./support.ts";
 
 const MEBIBYTE = 1024 * 1024;
-/** How long a stranger's messages are printed, in milliseconds. */
+/** How long to print the messages of an unknown server, in milliseconds. */
 const LISTEN_MS = 5_000;
-/** How much of a message is printed, in UTF-16 code units or bytes. */
+/** The printed length of a message, in UTF-16 code units or bytes. */
 const SHOWN = 60;
 
 function print(label: string, text: string): void {
@@ -42,7 +42,7 @@ function isSame(a: Message, b: Message): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
-/** Connects, and prints how that went; `null` when it failed. */
+/** Connects, and prints the result; `null` if it failed. */
 async function connect(url: string, protocols: string[]): Promise<WebSocketChannel | null> {
   const start = performance.now();
   print("connecting", protocols.length === 0 ? url : `${url}, offering ${protocols.join(", ")}`);
@@ -109,7 +109,7 @@ const ONLY_WS = `data:application/json,${
   encodeURIComponent(JSON.stringify({ imports: { ws: importMap.imports.ws } }))
 }`;
 
-/** A server in a process of its own, and what it says. */
+/** A server in a process of its own, and its output. */
 class DemoServer {
   readonly #child: Deno.ChildProcess;
   readonly #lines: AsyncIterator<string>;
@@ -130,7 +130,7 @@ class DemoServer {
     return this.#child.pid;
   }
 
-  /** The next line that it says. */
+  /** The next line of its output. */
   async line(): Promise<string> {
     const { value, done } = await this.#lines.next();
     if (done) throw new Error("The demonstration's server has ended");
@@ -216,5 +216,5 @@ if (more.length > 0) {
   Deno.exit(2);
 }
 const succeeded = url === undefined ? await demonstrate() : await talkTo(url);
-// A platform's own socket may live on where its peer doesn't answer.
+// A platform's own socket may stay open if its peer doesn't answer.
 Deno.exit(succeeded ? 0 : 1);

@@ -1,8 +1,8 @@
 /**
  * The server that the demonstration talks to: npm `ws`, and nothing of this project. It sends every
- * message back, and says on standard output what happens to it, a line each. The first line is its URL.
+ * message back, and prints each event as a line on standard output. The first line is its URL.
  *
- * It ends with its standard input, so that it can't outlive the process that started it.
+ * It ends with its standard input, so that it can't outlive its parent process.
  */
 
 // @ts-types="../tests/support/ws.d.ts"
@@ -32,6 +32,6 @@ function serve(socket: WebSocket): void {
 }
 
 for await (const _ of Deno.stdin.readable) {
-  // Nothing is expected, but its end.
+  // Only the end of the input matters.
 }
 Deno.exit(0);

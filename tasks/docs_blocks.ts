@@ -6,7 +6,7 @@ import { esbuild, type Runtime, succeed } from "./tools.ts";
 import { fromFileUrl } from "./support.ts";
 
 const ROOT = new URL("../", import.meta.url);
-/** The longest that a block may take, in milliseconds. */
+/** The maximum duration of a block, in milliseconds. */
 const LIMIT = 60_000;
 
 async function pages(folder: string): Promise<string[]> {
@@ -25,7 +25,7 @@ interface Block {
   readonly code: string;
 }
 
-/** Those that Deno runs as well, but for what is Deno's alone. */
+/** The blocks that Deno runs as well, without those for Deno only. */
 async function blocks(): Promise<Block[]> {
   const { name } = await readConfig();
   const found: Block[] = [];
@@ -40,7 +40,7 @@ async function blocks(): Promise<Block[]> {
   return found;
 }
 
-/** What the comments behind a block's calls of `console.log` say is printed, in order. */
+/** The output in the comments behind a block's calls of `console.log`, in order. */
 function outputsOf(code: string): string[] {
   // An indented call is in a function, which may print it or not.
   const calls = code.matchAll(/^(?:\S.*)?\bconsole\.log\(.*\);? \/\/ (.+)$/gm);
@@ -48,7 +48,7 @@ function outputsOf(code: string): string[] {
 }
 
 /**
- * The first output that isn't printed, or `null`. `…` stands for any text, and an explanation may follow
+ * The first expected output that isn't printed, or `null`. `…` stands for any text, and an explanation may follow
  * a colon.
  */
 export function missingOutput(code: string, printed: string): string | null {

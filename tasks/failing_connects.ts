@@ -1,5 +1,5 @@
 /**
- * Connects that fail, each for one reason, on every runtime: what a user reads with our own transport, with
+ * Failing connects, each for one reason, on every runtime: the error that a user reads with our own transport, with
  * the platform's own `WebSocket`, and with npm `ws`. The list is `tests/failing_connects/cases.ts`; its
  * tests compare the page with what they see.
  *
@@ -19,7 +19,7 @@ import { NEWEST_NODE, OLDEST_NODE, OUT, output, runtime, succeed } from "./tools
 const ROOT = new URL("../", import.meta.url);
 const PROGRAM = new URL("tests/failing_connects/program.ts", ROOT);
 
-/** The program for runtimes that don't run TypeScript. */
+/** The bundled program, for runtimes that don't run TypeScript. */
 async function bundle(): Promise<string> {
   const folder = new URL("failing_connects/", OUT);
   await Deno.mkdir(folder, { recursive: true });
@@ -44,7 +44,7 @@ async function runner(): Promise<Run> {
   };
 }
 
-/** `Deno 2.9`, `Bun 1.4`, `Node 26`: what the texts are those of. */
+/** The runtimes of the texts: `Deno 2.9`, `Bun 1.4`, `Node 26`. */
 async function version(name: string): Promise<string> {
   if (name === "Deno") return `Deno ${Deno.version.deno.split(".", 2).join(".")}`;
   if (name !== "Bun") return name;

@@ -68,7 +68,7 @@ const ROOMS: Rooms = {
   "src/web_socket": { files: 51, lines: 7360 },
 };
 
-/** What the folder of streams is to come down to. */
+/** The goal for the folder of streams. */
 const STREAMS = "src/stream_channel";
 const STREAMS_GOAL: Size = { files: 22, lines: 3300 };
 

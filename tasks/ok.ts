@@ -61,7 +61,7 @@ async function steps(std: string[]): Promise<Step[]> {
     ...[
       task("coverage"),
       { name: "doc-tests", args: ["test", ...std, "--doc", "--allow-all", ...documented] },
-      // That it works: what it measures here is of no interest.
+      // A smoke test: the figures don't matter here.
       task("bench", "--quick", "--runtime", "deno"),
       task("size"),
       { name: "publish", args: ["publish", "--dry-run", ...dirty] },

@@ -129,7 +129,7 @@ function render({ name, text, others, options }: Group): string {
   return [...parts, lines.join("\n")].filter((it) => it !== "").join("\n\n");
 }
 
-/** The page as it should be. */
+/** The expected page. */
 export async function optionsPage(): Promise<string> {
   const text = [HEAD, ...(await groups()).map(render)].join("\n\n") + "\n";
   const temporary = await Deno.makeTempFile({ suffix: ".md" });

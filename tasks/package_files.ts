@@ -1,4 +1,4 @@
-/** The files that the npm package should have, whatever builds it, and what is wrong with those that it has. */
+/** The expected files of the npm package, from either builder, and the faults of the built files. */
 
 import { filesIn, readConfig } from "./build_npm.ts";
 import { fromFileUrl } from "./support.ts";
@@ -27,7 +27,7 @@ async function readModules(): Promise<ReadonlySet<string>> {
   return found;
 }
 
-/** What dnt adds for what a runtime lacks: the package needs none of it. */
+/** The shims that dnt adds for missing features: the package needs none. */
 const SHIM = /_dnt\.(?:shims|polyfills)|dntGlobalThis|dntGlobals|dntShim|createMergeProxy/;
 /** A stand-in for the global object: what is compared by identity with `globalThis` or a worker's scope fails. */
 const PROXY = /new Proxy\(\s*(?:globalThis|self|window)\b/;

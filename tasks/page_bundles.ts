@@ -13,7 +13,7 @@ import { fromFileUrl } from "./support.ts";
 import { findChromium, launch, type Page } from "./test_browser.ts";
 import { esbuild, succeed, toolCommand } from "./tools.ts";
 
-/** What the page does: each function's result is compared with {@linkcode EXPECTED}. */
+/** The program of the page. The task compares each function's result with {@linkcode EXPECTED}. */
 const PAGE = `
 import { UnsupportedError, WebSocketChannel, WebSocketChannelError, ConnectError } from "${NPM_NAME}";
 import { channelPair } from "${NPM_NAME}/stream-channel";
@@ -127,7 +127,7 @@ globalThis.page = {
 
 const SAID = ["hello", [1, 2, 3], 3000, "bye", true, "local"];
 
-/** What each function gives. */
+/** The expected result of each function. */
 const EXPECTED: readonly [name: string, result: readonly unknown[]][] = [
   ["connect", SAID],
   ["over", ["open", true, ...SAID]],

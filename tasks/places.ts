@@ -1,4 +1,4 @@
-/** Where the project is on the web: here and nowhere else. The workflow that publishes compares it with its own. */
+/** The project's addresses on the web, defined only here. The publishing workflow compares them with its own. */
 
 /** The repository. */
 export const REPOSITORY = "https://github.com/web-socket/channel";

@@ -1,4 +1,4 @@
-/** Ends a process with all that it has started, so that a test that hangs leaves nothing behind. */
+/** Ends a process with all its descendants, so that a hanging test leaves no process behind. */
 
 import { fromFileUrl } from "./support.ts";
 
@@ -34,7 +34,7 @@ async function descendants(root: number): Promise<Set<number>> {
   return found;
 }
 
-/** Ends a process and its descendants, without asking them. */
+/** Kills a process and its descendants. */
 export async function endTree(pid: number): Promise<void> {
   if (Deno.build.os === "windows") {
     await new Deno.Command("taskkill", { args: ["/T", "/F", "/PID", String(pid)] }).output();
@@ -44,7 +44,7 @@ export async function endTree(pid: number): Promise<void> {
     try {
       Deno.kill(it, "SIGKILL");
     } catch {
-      // It has ended meanwhile.
+      // The process has already ended.
     }
   }
 }
@@ -54,7 +54,7 @@ export interface Ended {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
-  /** It was ended because its time was out. */
+  /** Whether it was ended at its time limit. */
   readonly isLate: boolean;
 }
 

@@ -14,10 +14,10 @@ import { npm, output, type Runtime, toolVersion } from "./tools.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const SECTION = "## In two minutes\n";
-/** What a newcomer with a bundler follows. */
+/** The guide for a newcomer with a bundler. */
 const PAGE = new URL("docs/how-to/pages.md", ROOT);
 const SAID = "You said: hello";
-/** The longest that a command, or the page, may take, in milliseconds. */
+/** The maximum duration of a command or the page, in milliseconds. */
 const LIMIT = 60_000;
 
 /** The README's first program, which a newcomer saves. */
@@ -54,7 +54,7 @@ function commands(text: string, platform: string): { get: string[]; run: string[
   return { get: get.split(" "), run: run.split(" ") };
 }
 
-/** Does something in an empty folder, which is gone afterwards. */
+/** Runs a body in an empty folder, then removes the folder. */
 export async function inEmptyFolder(body: (folder: URL) => Promise<void>): Promise<void> {
   const path = await Deno.makeTempDir({ prefix: "newcomer-" });
   try {
@@ -123,7 +123,7 @@ export function followOnDeno(): Promise<void> {
   });
 }
 
-/** A port without a listener just now. */
+/** A port that currently has no listener. */
 export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

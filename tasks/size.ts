@@ -24,17 +24,17 @@ interface Measured {
   readonly source: string;
   /** Whether it belongs into a page: then Vite bundles it as well. */
   readonly isForPages: boolean;
-  /** What it must not exceed, in bytes, with any bundler. */
+  /** Its maximum size with every bundler, in bytes. */
   readonly budget?: number;
-  /** What it is meant to come down to, in bytes. */
+  /** Its goal, in bytes. */
   readonly target?: number;
 }
 
-/** What of a bundle is loaded at once. */
+/** The part of a bundle that loads at once. */
 interface Weight {
   readonly minified: number;
   readonly compressed: number;
-  /** What is loaded later, if it is used: its files. */
+  /** The files that load later, when they are used. */
   readonly later: readonly string[];
   /** The files, the largest first, with their bytes. */
   readonly parts: readonly (readonly [string, number])[];
@@ -68,13 +68,13 @@ const ELSEWHERE = new Set([
   ...["./topics", "./topics/testing"],
 ]);
 
-/** What a user of the platform's own `WebSocket` imports. */
+/** The imports of a user of the platform's own `WebSocket`. */
 const NATIVE_ALONE = "./native, connect alone";
 
 /** The entry of a page's own `WebSocket`. */
 const NATIVE = "./native";
 
-/** What a user of a connection that stays imports. */
+/** The imports of a user of a reconnecting connection. */
 const RECONNECTING_ALONE = "./reconnecting, connect alone";
 
 /** The same with resumption, which adds nothing to the others. */
@@ -101,7 +101,7 @@ const BUDGETS: Record<string, { readonly budget: number; readonly target: number
 const NOT_IN_A_PAGE =
   /\/src\/net\/|\/src\/server\/|\/src\/diagnostics\/|\/src\/permessage_deflate\/(?:de|in)flate\.js$/;
 
-/** Packages that do a part of this, and what their users import. */
+/** Packages with a part of these features, and the imports of their users. */
 const PEERS: readonly (readonly [name: string, imported: string])[] = [
   ["partysocket", "default as it"],
   ["reconnecting-websocket", "default as it"],
@@ -185,7 +185,7 @@ async function byEsbuild(input: string, isForPages: boolean, project: URL): Prom
 
 async function byVite(input: string, project: URL): Promise<Weight> {
   const out = input.replace("in/", "vite/").replace(".js", "");
-  // Its preloading is its own, and not the package's.
+  // The preloading code is the bundler's, not the package's.
   const build = {
     target: "es2022",
     outDir: out,
@@ -248,7 +248,7 @@ function kilobytes(bytes: number): string {
   return `${(bytes / KILOBYTE).toFixed(1)} kB`;
 }
 
-/** What is wrong; nothing if it is empty. */
+/** The faults; empty if there is none. */
 function faultsOf({ name, esbuild, vite, budget = Infinity, isForPages }: Result): string[] {
   const faults: string[] = [];
   for (const [bundler, weight] of Object.entries({ esbuild, vite })) {
@@ -265,7 +265,7 @@ function faultsOf({ name, esbuild, vite, budget = Infinity, isForPages }: Result
   return faults;
 }
 
-/** What a connection that stays adds to a connection, where that is too much. */
+/** The size that reconnecting adds to a connection, if it is above the limit. */
 function faultsOfReconnecting(results: readonly Result[]): string[] {
   const native = results.find(({ name }) => name === NATIVE);
   return Object.entries(ADDITIONS).flatMap(([name, allowed]) => {
@@ -324,7 +324,7 @@ async function writeReadme(results: readonly Result[]): Promise<void> {
 /** How far the README may be from what is measured: a bundler's next version need not change it. */
 const TOLERANCE = 0.05;
 
-/** What the README says and isn't so. */
+/** The wrong statements of the README. */
 async function faultsOfReadme(results: readonly Result[]): Promise<string[]> {
   const table = TABLE.exec(await Deno.readTextFile(README))?.[0] ?? "";
   const lines = table.split("\n").map((line) => line.split("|").map((it) => it.trim()));

@@ -1,4 +1,4 @@
-/** What the tasks share: paths, and child processes whose output is the caller's. */
+/** Shared code of the tasks: paths, and child processes that use the caller's output. */
 
 import { fileURLToPath } from "node:url";
 

@@ -1,10 +1,10 @@
-/** The table that the tests of all runtimes end with. */
+/** The table at the end of the tests of all runtimes. */
 
 /** A line of the table. */
 export interface Outcome {
   readonly suite: string;
   readonly transport: string;
-  /** What was tested: the source, or the npm package. */
+  /** The tested code: the source, or the npm package. */
   readonly of: string;
   readonly runtime: string;
   readonly passed: number;
@@ -12,7 +12,7 @@ export interface Outcome {
   readonly note: string;
 }
 
-/** What is counted in a line, and said of it. */
+/** The counts and the note of a line. */
 export type Counts = Pick<Outcome, "passed" | "failed" | "note">;
 
 function result({ passed, failed }: Outcome): string {
@@ -45,7 +45,7 @@ export function sum(outcomes: readonly Counts[]): { passed: number; failed: numb
   return { passed, failed };
 }
 
-/** Why a test is left out, where its name says so. */
+/** The reason in the name of a left-out test. */
 const REASON = /(?:\((?:not applicable|left out): (.*)\)|\bnot run, (.*))$/;
 
 /** How many tests were left out, and why. */
@@ -61,11 +61,11 @@ const FILE = /^running \d+ tests? from (?:\.\/)?(\S+)$/;
 const RESULT = /^(?! {2})(.*?)(?:^| \.\.\.) (ok|FAILED|ignored)(?: \([^()]*\))?$/;
 const TOTAL = /^(?:ok|FAILED) \| (\d+) passed(?: \([^()]*\))? \| (\d+) failed(?: \([^()]*\))?/;
 
-/** What `deno test` has said, file by file. */
+/** The output of `deno test`, file by file. */
 export interface DenoLog {
   /** By the file's path from the project's root. */
   readonly files: ReadonlyMap<string, Counts>;
-  /** Its own sum, or `null`: it didn't come to it. */
+  /** Its own sum, or `null` if it did not print one. */
   readonly total: { readonly passed: number; readonly failed: number } | null;
 }
 

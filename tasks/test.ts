@@ -21,7 +21,7 @@ const FILES_A_PROCESS = 20;
 /** A file that prints nothing for so long is named, in milliseconds: a test may hang. */
 const SILENCE = 60_000;
 
-/** What one file's tests printed. */
+/** The output of one file's tests. */
 export interface FileReport {
   readonly path: string;
   /** All its lines, as they were printed. */

@@ -42,7 +42,7 @@ import {
 
 const ROOT = new URL("../", import.meta.url);
 const RUNNER = fromFileUrl(new URL("tests/runner/deno_test.mjs", ROOT));
-/** Those of every run; `--runtime` may ask for others. */
+/** The runtimes of every run; `--runtime` can select others. */
 const RUNTIMES = [`Node ${OLDEST_NODE}`, `Node ${NEWEST_NODE}`, "Bun"];
 
 /**
@@ -76,7 +76,7 @@ const GROUP_LIMIT = 300_000;
 /** The longest that a job may take: what is done in this process has no other limit. */
 const JOB_LIMIT = 1_200_000;
 
-/** How long a file or a job took. */
+/** The duration of a file or a job. */
 interface Took {
   readonly name: string;
   readonly seconds: number;
@@ -139,7 +139,7 @@ async function on(
   return { passed, failed, note };
 }
 
-/** Something to do that fills lines of the table. */
+/** A job that produces lines of the table. */
 interface Job {
   readonly of: string;
   readonly runtime: string;
@@ -158,7 +158,7 @@ function denoJob(groups: readonly Group[]): Job {
   return { of: "source", runtime: "Deno", run };
 }
 
-/** Deno's lines, out of what its own run has printed. */
+/** Deno's lines, from the output of its own run. */
 function denoLogJob(groups: readonly Group[], log: string): Job {
   const run = async (): Promise<Outcome[]> => {
     const { files: found, total } = readDenoLog(await Deno.readTextFile(log));
@@ -226,7 +226,7 @@ function examplesJob(name: string, find: () => Promise<Runtime>, project: URL): 
   return { of: "package", runtime: name, run };
 }
 
-/** What a user does with the package, and what package linters say of it. */
+/** A user's steps with the package, and the findings of package linters. */
 function packageJob(built: Built): Job {
   const run = async (): Promise<Outcome[]> => {
     const line = { suite: "npm package", transport: "", of: "package" };
@@ -333,7 +333,7 @@ async function runAll(jobs: readonly Job[]): Promise<Outcome[]> {
   return outcomes.flat();
 }
 
-/** What is asked for. */
+/** The parsed arguments. */
 interface Wanted {
   readonly files: readonly TestFile[];
   /** Nothing less than everything. */

@@ -25,13 +25,13 @@ import { startSubject } from "../tests/faces/subject_server.ts";
 const ROOT = new URL("../", import.meta.url);
 const FOLDER = new URL("browser/", OUT);
 
-/** What became of a suite in a place. */
+/** The result of a suite in a place. */
 export interface BrowserOutcome {
   readonly suite: string;
   readonly place: Place;
   readonly passed: number;
   readonly failed: number;
-  /** The names of those that weren't run. */
+  /** The names of the tests that didn't run. */
   readonly ignored: readonly string[];
 }
 
@@ -49,7 +49,7 @@ const UNIT_FOLDERS = [
   "tests/web_socket",
 ];
 
-/** The longest that nothing may happen, in milliseconds: longer than any test's own limit. */
+/** The maximum time without an event, in milliseconds: longer than any test's own limit. */
 const SILENCE = 60_000;
 
 const FLAGS = [
@@ -170,7 +170,7 @@ ${start(`reportTests(${JSON.stringify(leftOut)})`)}
   return code;
 }
 
-/** The part of playwright-core that is used. */
+/** The part of playwright-core that this task uses. */
 interface Playwright {
   readonly chromium: {
     launch(options: { executablePath: string; args: string[] }): Promise<Browser>;
@@ -189,7 +189,7 @@ export interface RoutedWebSocket {
   send(message: string): void;
 }
 
-/** What is used of a page. */
+/** The part of a page that this task uses. */
 export interface Page {
   goto(url: string): Promise<unknown>;
   fill(selector: string, text: string): Promise<void>;
@@ -219,7 +219,7 @@ export async function launch(chromium: string): Promise<Browser> {
   return await (await playwright()).chromium.launch({ executablePath: chromium, args: FLAGS });
 }
 
-/** Rejects when nothing has happened for too long. */
+/** Rejects after the maximum time without an event. */
 export class Watchdog {
   readonly barked: Promise<never>;
   #timer: ReturnType<typeof setTimeout> | undefined;

@@ -18,7 +18,7 @@ import { NEWEST_NODE, npm, OLDEST_NODE, runtime, toolbox } from "./tools.ts";
 const ROOT = new URL("../", import.meta.url);
 const PROGRAMS = new URL("tests/consumers/programs/", ROOT);
 
-/** The longest that a program may take, in milliseconds. */
+/** The maximum duration of a program, in milliseconds. */
 const LIMIT = 90_000;
 
 /** A library, or several of one kind. */
@@ -54,12 +54,12 @@ const PACKAGES = [
 
 const NEWEST = `Node ${NEWEST_NODE}`;
 
-/** What became of the consumers on a runtime. */
+/** The results of the consumers on a runtime. */
 export interface ConsumerOutcome {
   readonly runtime: string;
   readonly passed: number;
   readonly failed: number;
-  /** Those that weren't run, and why. */
+  /** The consumers that didn't run, and why. */
   readonly note: string;
 }
 

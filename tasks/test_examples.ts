@@ -11,7 +11,7 @@ interface Example {
   /** The server that it needs; left out: it has one of its own. */
   readonly recipe?: RecipeName;
   readonly options?: RecipeOptions;
-  /** What it prints, without spaces. */
+  /** Its expected output, without spaces. */
   readonly stdout: string;
 }
 
@@ -35,7 +35,7 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
   },
 };
 
-/** How many passed and failed. */
+/** The numbers of passed and failed examples. */
 export interface ExamplesOutcome {
   readonly passed: number;
   readonly failed: number;

@@ -37,7 +37,7 @@ const NET = /^net: hello, 1000 local$/;
 const UNSUPPORTED =
   /^UnsupportedError: Unsupported on node: headers\. The option headers needs it\. .*transport: "net"/;
 
-/** A WebSocket that is another's is used wherever the options allow. */
+/** `connect` uses another library's WebSocket if the options allow. */
 const REPLACED: readonly RegExp[] = [NATIVE, NET, UNSUPPORTED, NET];
 /** The same without a server: connecting over the network fails. */
 const MOCKED: readonly RegExp[] = [
@@ -148,7 +148,7 @@ async function command({ environment }: Place, file: URL, folder: URL): Promise<
   return [...node, vitest, "run", ...options, fromFileUrl(file)];
 }
 
-/** What became of a place: `null` when all is as expected. */
+/** The fault of a place; `null` if everything is as expected. */
 async function faultIn(place: Place, folder: URL, bundle: string): Promise<string | null> {
   const name = place.name.replaceAll(/\W+/g, "_");
   const file = new URL(`${name}.test.mjs`, folder);
@@ -181,7 +181,7 @@ async function faultIn(place: Place, folder: URL, bundle: string): Promise<strin
   }
 }
 
-/** What became of each place. */
+/** The result of each place. */
 export async function testPlaces(): Promise<{ name: string; error: string | null }[]> {
   const folder = await toolbox("places", PACKAGES);
   const probe = new URL("probe.mjs", folder);

@@ -19,7 +19,7 @@ const FOLDER = new URL("workerd/", OUT);
 /** The date whose behaviour a worker asks for: the newest that the binary has, and an old one. */
 const DATES = ["2024-09-23", "2026-11-01"];
 
-/** What workerd's own WebSocket does, and a channel over it can't change. */
+/** The behaviour of workerd's own WebSocket that a channel over it can't change. */
 const LEFT_OUT: Readonly<Record<string, string>> = Object.fromEntries(
   ["connect (native)", "from (native)"].flatMap((name) => [
     [
@@ -37,7 +37,7 @@ const LEFT_OUT: Readonly<Record<string, string>> = Object.fromEntries(
   ]),
 );
 
-/** What became of the suite. */
+/** The result of the suite. */
 export interface WorkerdOutcome {
   readonly date: string;
   readonly passed: number;

@@ -6,10 +6,10 @@
 import { fromFileUrl } from "./support.ts";
 
 const ROOT = new URL("../", import.meta.url);
-/** What tasks make: never in the repository. */
+/** The folder of the tasks' output, which is not in the repository. */
 export const OUT: URL = new URL(".out/", ROOT);
 
-/** The versions, each in this place only. */
+/** The versions, defined only here. */
 const VERSIONS: Record<string, string> = {
   "@arethetypeswrong/cli": "0.18.5",
   "@happy-dom/global-registrator": "21.0.4",
@@ -69,7 +69,7 @@ export interface Finished {
 /** Where and how a command runs. */
 export type OutputOptions = Pick<Deno.CommandOptions, "cwd" | "env" | "signal">;
 
-/** Runs a command to its end, or until the signal aborts, and keeps what it says. */
+/** Runs a command to its end, or until the signal aborts, and returns its output. */
 export async function output(
   command: readonly string[],
   options: OutputOptions = {},
@@ -87,7 +87,7 @@ export async function output(
   return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
 }
 
-/** As {@linkcode output}, and throws with all that the command said when it failed. */
+/** As {@linkcode output}, but throws with the output if the command fails. */
 export async function succeed(
   command: readonly string[],
   options: OutputOptions = {},

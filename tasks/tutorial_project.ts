@@ -10,7 +10,7 @@ import { fromFileUrl } from "./support.ts";
 import { npm, type Runtime } from "./tools.ts";
 
 const TUTORIAL = new URL("../docs/tutorial/chat.md", import.meta.url);
-/** The longest that nothing may be said, in milliseconds. */
+/** The maximum time without output, in milliseconds. */
 const LIMIT = 30_000;
 
 /** The programs: a server, and a client. */
@@ -23,7 +23,7 @@ async function programs(port: number): Promise<string[]> {
   return found;
 }
 
-/** A program at a terminal: one types, and reads. */
+/** A program at a terminal, with typed input. */
 class Terminal {
   readonly #child: Deno.ChildProcess;
   readonly #reader: ReadableStreamDefaultReader<string>;
@@ -43,7 +43,7 @@ class Terminal {
     this.#writer = this.#child.stdin.getWriter();
   }
 
-  /** Reads until a line is there. */
+  /** Reads until a line has arrived. */
   async read(line: string): Promise<void> {
     const timer = setTimeout(() => void this.kill(), LIMIT);
     try {
@@ -70,7 +70,7 @@ class Terminal {
     await endTree(this.#child.pid);
   }
 
-  /** Reads to the end, however it comes. */
+  /** Reads to the end of the output. */
   async ended(): Promise<void> {
     await this.#writer.abort().catch(() => {});
     while (!(await this.#reader.read()).done);

@@ -1,5 +1,5 @@
 /**
- * Looks for the words of banned_words.ts in what people read: pages, comments, texts of errors, names of tests.
+ * Searches the texts for readers for the words of banned_words.ts: pages, comments, texts of errors, names of tests.
  *
  * ```sh
  * deno run --allow-all tasks/words.ts            # everything
@@ -50,7 +50,7 @@ const BANNED = BANNED_WORDS.map(({ pattern, instead }) => ({
 }));
 const ALLOWED = FALSE_ALARMS.map(({ pattern }) => expression(pattern));
 
-/** What people read of a file: the rest is blank, and lines stay lines. */
+/** The texts of a file for readers: the rest is blank, and lines stay lines. */
 export function proseOf(path: string, text: string): string {
   if (path.endsWith(".md")) return text;
   const pattern = CODE.test(path) ? PROSE_OF_CODE : PROSE_OF_SCRIPT;
@@ -63,7 +63,7 @@ export function proseOf(path: string, text: string): string {
   return prose + text.slice(end).replace(/[^\n]/g, "\0");
 }
 
-/** The banned words in what people read of a file, from its beginning to its end. */
+/** The banned words in the texts of a file, in order. */
 export function findBanned(path: string, text: string): Finding[] {
   const prose = proseOf(path, text);
   const allowed = ALLOWED.flatMap((it) => [...prose.matchAll(it)])

@@ -7,13 +7,13 @@ export interface Figure {
   /** What is counted, such as `lines`. */
   readonly what: string;
   readonly now: number;
-  /** The maximum; `null` when there is none yet, which is an error. */
+  /** The maximum; `null` if there is none, which is an error. */
   readonly budget: number | null;
-  /** What the budget should come down to. */
+  /** The goal of the budget. */
   readonly goal?: number;
 }
 
-/** How large a folder is, or may be. */
+/** The size of a folder, or its budget. */
 export interface Size {
   readonly files: number;
   readonly lines: number;
@@ -35,7 +35,7 @@ export function roomsOf(files: readonly { path: string; text: string }[]): Rooms
   return rooms;
 }
 
-/** The sum of the sizes of some folders. */
+/** The sum of several folders' sizes. */
 export function sumOf(sizes: readonly Size[]): Size {
   return {
     files: sizes.reduce((sum, it) => sum + it.files, 0),
@@ -54,7 +54,7 @@ export function sizeFigures(where: string, now: Size, budget?: Size, goal?: Size
   }));
 }
 
-/** What is wrong: figures above their budget or without one, and budgets of folders that are gone. */
+/** The faults: figures above their budget or without one, and budgets of folders that do not exist. */
 export function faultsOf(figures: readonly Figure[]): string[] {
   const faults: string[] = [];
   for (const { where, what, now, budget } of figures) {

@@ -1,4 +1,4 @@
-/** The functions of a source file, and what they are called. */
+/** The functions of a source file, and their names. */
 
 import ts from "typescript";
 

@@ -1,4 +1,4 @@
-/** What is counted in the source's text. */
+/** The rules for counting in the source's text. */
 
 import ts from "typescript";
 import { functionsOf, nameOf } from "./functions.ts";

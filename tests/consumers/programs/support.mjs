@@ -8,7 +8,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { WebSocketServer } from "web-socket-channel/server";
 
-/** The longest that a program may take, in milliseconds. */
+/** The maximum duration of a program, in milliseconds. */
 const PATIENCE = 60_000;
 
 /** Runs a program, and prints a line at its end. */
