@@ -556,12 +556,17 @@ Deno.test("socket wire: still counts the unsent bytes after destroy", () => {
   assertEquals(wire.bufferedAmount, 10);
 });
 
-/** Whether the system keeps a connection from a port to send the rest; `null` if unknown. */
-function isKept(port: number): boolean | null {
-  const local = `0100007F:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+/** Whether the system keeps the connection between two ports to send the rest; `null` if unknown. */
+function isKept(from: number, to: number): boolean | null {
+  const [local, remote] = [from, to].map((port) =>
+    `0100007F:${port.toString(16).toUpperCase().padStart(4, "0")}`
+  );
   try {
     const lines = readFileSync("/proc/net/tcp", "utf8").split("\n");
-    return lines.some((line) => line.trim().split(/\s+/)[1] === local);
+    // Another process may use one of the ports meanwhile.
+    return lines.map((line) => line.trim().split(/\s+/)).some((it) =>
+      it[1] === local && it[2] === remote
+    );
   } catch {
     return null;
   }
@@ -570,12 +575,14 @@ function isKept(port: number): boolean | null {
 Deno.test("socket wire: resets a connection with bytes that the peer doesn't read, so that the system keeps none", async () => {
   await withEnds(async ({ wire, socket, peer }) => {
     peer.pause();
-    const port = peer.remotePort as number;
+    const { remotePort, localPort } = peer;
+    const isOurs = (): boolean | null => isKept(remotePort as number, localPort as number);
+    assert(isOurs() !== false);
     wire.write(new Uint8Array(64 * 1024 * 1024));
     const gone = new Promise<void>((resolve) => socket.once("close", () => resolve()));
     wire.destroy();
     await gone;
-    if (isKept(port) !== null) await until(() => isKept(port) === false);
+    if (isOurs() !== null) await until(() => isOurs() === false);
   });
 });
 
