@@ -117,7 +117,7 @@ export function connectHttp2(
   const core = poolCoreOf(pool);
   if (core === null) throw malformedOption("pool", `an Http2Pool, got ${shown(pool)}`);
   for (const name of ["transport", "maxQueueSize"]) {
-    if (name in rest) throw malformedOption(name, "left out if the channel is over HTTP/2");
+    if (name in rest) throw malformedOption(name, "left out for a channel over HTTP/2");
   }
   const options = readConnectOptions(rest);
   const request = parseConnect(url, options);
